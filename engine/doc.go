@@ -1,0 +1,24 @@
+// Package engine holds the use cases of pgrecall: Init, Check, Snapshot, Stream, Mark, Log, Cat, List, Show,
+// Restore, Verify and Uninstall, one function and one file each.
+//
+// # Where a restore begins and ends
+//
+// A recovery target is resolved against a listing first: which snapshots exist, which logs, and which
+// intervals of a log have no hole. A snapshot serves a log's points from its latest group's LSN on. The
+// planner (internal/plan) is a set of pure functions over names and envelopes; it reads segments' transactions only
+// where a listing cannot decide (the commit at which a time, a transaction or a mark cuts).
+//
+// The snapshot is joined to the log by transaction id and never by a WAL position: a transaction that the
+// snapshot does not see may have a commit record below any position read with it, because the flush of the commit
+// record, and the wait for synchronous replicas, lie between writing that record and becoming visible
+// (RecordTransactionCommit in src/backend/access/transam/xact.c). So every table takes from the log each
+// transaction that the table's group does not see and that the target includes, beginning with the first
+// segment whose highest transaction id is not below the group's xmin.
+//
+// # Replay-free restore
+//
+// Per table the records taken are folded to the net change of each row; while the base rows stream from
+// the snapshot's parts into COPY, changed rows are replaced or dropped, and new rows follow. The target gets
+// COPY and DDL, never UPDATE or DELETE. Everything a restore will do is computed and checked before
+// anything changes on the target.
+package engine
