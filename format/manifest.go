@@ -1,0 +1,178 @@
+package format
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// Envelope is the document that makes a snapshot exist. It names every object of the
+// snapshot and no table, so that it can stay readable where the rest is not.
+type Envelope struct {
+	// ID is the snapshot's.
+	ID uuid.UUID `json:"id"`
+	// SystemID, Timeline and DatabaseOID are the source's identity.
+	SystemID    string `json:"system_id"`
+	Timeline    int32  `json:"timeline"`
+	DatabaseOID uint32 `json:"database_oid"`
+	// ServerVersion is server_version_num: 150020 is 15.20.
+	ServerVersion int `json:"server_version"`
+	// Encoding is the database's: that of the rows' bytes.
+	Encoding string `json:"encoding"`
+	// Started and Finished are this program's clock, UTC.
+	Started  time.Time `json:"started"`
+	Finished time.Time `json:"finished"`
+	// Groups are the database snapshots the tables were read in; there is at least one.
+	Groups []Group `json:"groups"`
+	// Log is the log this snapshot joins; the nil UUID: none.
+	Log uuid.UUID `json:"log"`
+	// Body is the snapshot's body.
+	Body ObjectRef `json:"body"`
+	// Parts are the objects with the rows.
+	Parts []ObjectRef `json:"parts"`
+	// Rows counts all rows; RawBytes their bytes as COPY text, StoredBytes the parts'.
+	Rows        int64 `json:"rows"`
+	RawBytes    int64 `json:"raw_bytes"`
+	StoredBytes int64 `json:"stored_bytes"`
+}
+
+func (e Envelope) check() error {
+	if e.ID == uuid.Nil || e.Body.ID == uuid.Nil || len(e.Groups) == 0 {
+		return errors.New("an envelope needs an id, a body and a group")
+	}
+	for i, g := range e.Groups {
+		if g.Visibility.IsZero() {
+			return fmt.Errorf("group %d has no visibility", i)
+		}
+	}
+	return nil
+}
+
+// Group is one database snapshot.
+type Group struct {
+	// Visibility says which transactions it sees.
+	Visibility Visibility `json:"visibility"`
+	// LSN is pg_current_wal_insert_lsn() read after it.
+	LSN LSN `json:"lsn"`
+	// Time is the source's clock_timestamp() read after it.
+	Time time.Time `json:"time"`
+}
+
+// ObjectRef names an object and pins its content.
+type ObjectRef struct {
+	// Name is relative to the source's folder.
+	Name string `json:"name"`
+	// ID is the object's own, in its header.
+	ID uuid.UUID `json:"id"`
+	// Size in bytes, and SHA256 over them, as they are stored.
+	Size   int64  `json:"size"`
+	SHA256 Digest `json:"sha256"`
+}
+
+// Body is the document with what a snapshot holds.
+type Body struct {
+	// ID is the snapshot's.
+	ID uuid.UUID `json:"id"`
+	// Database is the database's name.
+	Database string `json:"database"`
+	// Catalog is the model of everything but rows.
+	Catalog json.RawMessage `json:"catalog"`
+	// Tables are the tables whose rows the snapshot holds, also those with none.
+	Tables []TableData `json:"tables"`
+	// Sequences are the sequences' states; none is later than SampledAt, the insert LSN
+	// read before.
+	Sequences []SequenceSample `json:"sequences"`
+	SampledAt LSN              `json:"sampled_at"`
+	// Filter is what the snapshot was restricted to; nil: nothing was left out.
+	Filter *Filter `json:"filter,omitempty"`
+}
+
+func (b Body) check() error {
+	if b.ID == uuid.Nil {
+		return errors.New("a body needs an id")
+	}
+	for i := range b.Tables {
+		if err := b.Tables[i].check(); err != nil {
+			return fmt.Errorf("table %d (%s.%s): %w", b.Tables[i].OID, b.Tables[i].Schema, b.Tables[i].Name, err)
+		}
+	}
+	return nil
+}
+
+// TableData is one table of a snapshot.
+type TableData struct {
+	OID    uint32 `json:"oid"`
+	Schema string `json:"schema"`
+	Name   string `json:"name"`
+	// Group is the index in Envelope.Groups.
+	Group int `json:"group"`
+	// Columns are the copied columns, in the order of the fields of a row.
+	Columns []Column `json:"columns"`
+	// Identity tells a row of the table.
+	Identity Identity `json:"identity"`
+	// Parts hold the rows, in any order.
+	Parts []Part `json:"parts"`
+	// Rows, RawBytes and ContentHash are the sums over the parts.
+	Rows        int64       `json:"rows"`
+	RawBytes    int64       `json:"raw_bytes"`
+	ContentHash ContentHash `json:"content_hash"`
+}
+
+// check holds the table's sums against its parts.
+func (t *TableData) check() error {
+	var rows, raw int64
+	var hash ContentHash
+	for i := range t.Parts {
+		rows += t.Parts[i].Rows
+		raw += t.Parts[i].RawBytes
+		hash.Add(t.Parts[i].ContentHash)
+	}
+	if rows != t.Rows || raw != t.RawBytes || hash != t.ContentHash {
+		return fmt.Errorf("%d rows, %d bytes and content hash %v are not the sums of its parts (%d, %d, %v)",
+			t.Rows, t.RawBytes, t.ContentHash, rows, raw, hash)
+	}
+	return nil
+}
+
+// Column is a copied column: one that is neither dropped nor generated. In the order of
+// Attnum they are the fields of a row, in COPY as in logical replication.
+type Column struct {
+	Attnum int16  `json:"attnum"`
+	Name   string `json:"name"`
+	// Type is pg_type.oid on the source, Typmod pg_attribute.atttypmod.
+	Type   uint32 `json:"type"`
+	Typmod int32  `json:"typmod"`
+	// TypeName is format_type(Type, Typmod).
+	TypeName string `json:"type_name"`
+}
+
+// The kinds of identities.
+const (
+	IdentityKey  = "key"  // the columns Attnums tell a row
+	IdentityFull = "full" // only the whole row does, and equal rows may be several
+	IdentityNone = "none" // the log cannot tell rows of the table
+)
+
+// Identity is the columns that tell a row of a table.
+type Identity struct {
+	Kind    string  `json:"kind"`
+	Attnums []int16 `json:"attnums"`
+}
+
+// Part is one object with rows of a table.
+type Part struct {
+	// Object is the index in Envelope.Parts.
+	Object int `json:"object"`
+	// Rows, RawBytes and ContentHash are of the rows as COPY text; RawBytes counts
+	// newlines, ContentHash does not.
+	Rows        int64       `json:"rows"`
+	RawBytes    int64       `json:"raw_bytes"`
+	ContentHash ContentHash `json:"content_hash"`
+	// FirstBlock and EndBlock are the ctid range [FirstBlock, EndBlock) it was read
+	// from; EndBlock 0: to the table's end.
+	FirstBlock uint32 `json:"first_block"`
+	EndBlock   uint32 `json:"end_block"`
+}

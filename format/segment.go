@@ -1,0 +1,105 @@
+package format
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// A segment is: lanes, grouped by table, then one chunk each of layouts, transactions,
+// messages, and the SegmentHead as document.
+
+// Layout is the form of the rows of one table while it did not change: its columns are
+// the fields of a row.
+type Layout struct {
+	// Table is the table's oid on the source.
+	Table  uint32 `json:"table"`
+	Schema string `json:"schema"`
+	Name   string `json:"name"`
+	// ReplicaIdentity is pg_class.relreplident: d, n, f or i.
+	ReplicaIdentity string         `json:"replica_identity"`
+	Columns         []LayoutColumn `json:"columns"`
+}
+
+// LayoutColumn is one column as logical replication tells it.
+type LayoutColumn struct {
+	Name string `json:"name"`
+	// Type is pg_type.oid on the source, Typmod pg_attribute.atttypmod.
+	Type   uint32 `json:"type"`
+	Typmod int32  `json:"typmod"`
+	// Key is true for a column of the identity.
+	Key bool `json:"key"`
+}
+
+// The prefixes of messages.
+const (
+	PrefixDDL       = "pgrecall.ddl"       // content: JSON, what a DDL command did
+	PrefixMark      = "pgrecall.mark"      // content: the mark's name
+	PrefixHeartbeat = "pgrecall.heartbeat" // content: empty
+)
+
+// Message is a logical message of a transaction (pg_logical_emit_message).
+type Message struct {
+	// Txn is the ordinal of the transaction in the segment.
+	Txn uint32 `json:"txn"`
+	// LSN is the message's own position.
+	LSN     LSN    `json:"lsn"`
+	Prefix  string `json:"prefix"`
+	Content string `json:"content"`
+}
+
+// SegmentHead says where a segment stands in its log.
+type SegmentHead struct {
+	Log uuid.UUID `json:"log"`
+	// SystemID, Timeline and DatabaseOID are the source's identity.
+	SystemID    string `json:"system_id"`
+	Timeline    int32  `json:"timeline"`
+	DatabaseOID uint32 `json:"database_oid"`
+	// From is the predecessor's To, or the log's consistent point: the segment holds every
+	// commit whose record ends after From and at or before To.
+	From LSN `json:"from"`
+	// To is the end of the last commit.
+	To LSN `json:"to"`
+	// Resume is the end of the commit before the last: what is acknowledged to the source,
+	// and where a receiver starts so that the last commit is sent again.
+	Resume LSN `json:"resume"`
+	// Last is the last commit, to hold it against the one sent again.
+	Last LastCommit `json:"last"`
+	// Publication is its state while the segment was cut.
+	Publication Publication `json:"publication"`
+	// Sequences were sampled after SampledAt, an insert LSN, was read.
+	Sequences []SequenceSample `json:"sequences"`
+	SampledAt LSN              `json:"sampled_at"`
+	// Created is when the segment was cut, UTC.
+	Created time.Time `json:"created"`
+}
+
+func (h SegmentHead) check() error {
+	if h.Log == uuid.Nil {
+		return errors.New("a segment needs the id of its log")
+	}
+	if h.From >= h.To || h.Resume > h.To {
+		return fmt.Errorf("a segment from %v to %v, resumed at %v", h.From, h.To, h.Resume)
+	}
+	return nil
+}
+
+// LastCommit is how a commit is known again.
+type LastCommit struct {
+	XID       uint64    `json:"xid"`
+	CommitLSN LSN       `json:"commit_lsn"`
+	EndLSN    LSN       `json:"end_lsn"`
+	Time      time.Time `json:"time"`
+	// Hash is over the transaction's messages as the server sent them: the first 16 bytes
+	// of their SHA-256, hexadecimal.
+	Hash string `json:"hash"`
+}
+
+// Publication tells whether a publication is still the one it was.
+type Publication struct {
+	// OID and Xmin are pg_publication's: any ALTER changes Xmin, a new one both.
+	OID  uint32 `json:"oid"`
+	Xmin string `json:"xmin"`
+}
