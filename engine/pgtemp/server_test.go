@@ -105,13 +105,13 @@ func TestAnExistingClusterIsStartedAgain(t *testing.T) {
 	if err := os.Chmod(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	dir = filepath.Join(dir, "cluster")
-	first := start(t, Options{Dir: dir})
+	cluster := filepath.Join(dir, "cluster")
+	first := start(t, Options{Dir: cluster})
 	query(t, first, createKept)
 	if err := first.Stop(); err != nil {
 		t.Fatal(err)
 	}
-	second := start(t, Options{Dir: dir})
+	second := start(t, Options{Dir: cluster})
 	if got := query(t, second, `select v from kept`); got != "kept" {
 		t.Errorf("read %q", got)
 	}
