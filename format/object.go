@@ -127,7 +127,7 @@ type Chunk struct {
 	// Table is the table's oid on the source, for rows and lanes; else 0.
 	Table uint32
 	// Rows counts the rows of a rows chunk, the records of a lane, the entries of
-	// transactions, layouts and messages.
+	// transactions, layouts and messages; it is 0 for a document.
 	Rows int
 	// Raw and Stored are lengths in bytes, before and after compression, without
 	// the chunk's header; the writer sets them.
@@ -233,57 +233,11 @@ func (e *entry) validate() error {
 		case e.Rows == 0 || e.Rows > e.Raw:
 			return fmt.Errorf("%d rows in %d bytes", e.Rows, e.Raw)
 		}
-	} else if e.Table != 0 {
-		return fmt.Errorf("%v of table %d", e.Kind, e.Table)
+	} else if e.Table != 0 || e.Kind == ChunkDocument && e.Rows != 0 {
+		return fmt.Errorf("%v of table %d with %d rows", e.Kind, e.Table, e.Rows)
 	}
 	if e.FirstLSN > e.LastLSN || e.Kind != ChunkLane && e.LastLSN != 0 {
 		return fmt.Errorf("the LSNs %v to %v make no sense for %v", e.FirstLSN, e.LastLSN, e.Kind)
-	}
-	return nil
-}
-
-// shape checks that the chunks of an object of a kind come in the order that the
-// kind demands, one at a time; complete tells at the end whether none is missing.
-type shape struct {
-	kind  ObjectKind
-	count int
-	last  ChunkKind
-	table uint32
-}
-
-// segmentTail is the order of a segment's chunks after its lanes: each once.
-var segmentTail = map[ChunkKind]ChunkKind{
-	ChunkLayouts: ChunkLane, ChunkTransactions: ChunkLayouts, ChunkMessages: ChunkTransactions, ChunkDocument: ChunkMessages,
-}
-
-func (s *shape) next(c *Chunk) error {
-	switch s.kind {
-	case KindPart:
-		if c.Kind != ChunkRows {
-			return fmt.Errorf("a part holds no %v", c.Kind)
-		}
-		if s.count > 0 && c.Table != s.table {
-			return fmt.Errorf("a part of table %d holds no rows of table %d", s.table, c.Table)
-		}
-	case KindSegment:
-		before := segmentTail[c.Kind]
-		inOrder := before != 0 && (s.last == before || before == ChunkLane && s.count == 0)
-		isLane := c.Kind == ChunkLane && (s.count == 0 || s.last == ChunkLane)
-		if !inOrder && !isLane {
-			return fmt.Errorf("%v is out of order in a segment (lanes, layouts, transactions, messages, document)", c.Kind)
-		}
-	default:
-		if c.Kind != ChunkDocument || s.count > 0 {
-			return fmt.Errorf("a %v holds one document and nothing else", s.kind)
-		}
-	}
-	s.count, s.last, s.table = s.count+1, c.Kind, c.Table
-	return nil
-}
-
-func (s *shape) complete() error {
-	if s.kind != KindPart && s.last != ChunkDocument {
-		return fmt.Errorf("the %v has no document at its end", s.kind)
 	}
 	return nil
 }

@@ -95,10 +95,6 @@ func OpenObject(ctx context.Context, r Ranger, o Object) (*Reader, error) {
 	if err := d.checkIndex(index, indexOffset); err != nil {
 		return nil, err
 	}
-	d.chunks = make([]Chunk, len(d.entries))
-	for i := range d.entries {
-		d.chunks[i] = d.entries[i].Chunk
-	}
 	return d, nil
 }
 
@@ -175,6 +171,7 @@ func (d *Reader) readIndex(ctx context.Context, offset int64) ([]byte, error) {
 // from the header to the index itself.
 func (d *Reader) checkIndex(index []byte, indexOffset int64) error {
 	d.entries = make([]entry, 0, len(index)/chunkHeader)
+	d.chunks = make([]Chunk, 0, len(index)/chunkHeader)
 	shape := shape{kind: d.object.Kind}
 	offset := int64(headerSize)
 	for ; len(index) > 0; index = index[chunkHeader:] {
@@ -191,6 +188,7 @@ func (d *Reader) checkIndex(index []byte, indexOffset int64) error {
 		e.offset = offset
 		offset += chunkHeader + int64(e.Stored)
 		d.entries = append(d.entries, e)
+		d.chunks = append(d.chunks, e.Chunk)
 	}
 	if err := shape.complete(); err != nil {
 		return d.corruptBy(FailIndex, err)

@@ -58,7 +58,7 @@ type SegmentHead struct {
 	Timeline    int32  `json:"timeline"`
 	DatabaseOID uint32 `json:"database_oid"`
 	// From is the predecessor's To, or the log's consistent point: the segment holds every
-	// commit whose record ends after From and at or before To.
+	// commit whose record begins at or after From and ends at or before To.
 	From LSN `json:"from"`
 	// To is the end of the last commit.
 	To LSN `json:"to"`
@@ -80,8 +80,12 @@ func (h SegmentHead) check() error {
 	if h.Log == uuid.Nil {
 		return errors.New("a segment needs the id of its log")
 	}
-	if h.From >= h.To || h.Resume > h.To {
+	if h.From >= h.To || h.Resume >= h.To {
 		return fmt.Errorf("a segment from %v to %v, resumed at %v", h.From, h.To, h.Resume)
+	}
+	if h.Last.EndLSN != h.To || h.Last.CommitLSN >= h.To || h.Last.CommitLSN < h.Resume {
+		return fmt.Errorf("a segment to %v, resumed at %v, whose last commit is at %v to %v",
+			h.To, h.Resume, h.Last.CommitLSN, h.Last.EndLSN)
 	}
 	return nil
 }

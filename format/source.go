@@ -20,7 +20,7 @@ type Config struct {
 
 func (c Config) check() error {
 	if c.Version != Version {
-		return fmt.Errorf("the repository has version %d, this program knows %d", c.Version, Version)
+		return fmt.Errorf("the repository is of version %d and this program knows version %d: use a newer pgrecall", c.Version, Version)
 	}
 	return nil
 }
@@ -59,7 +59,8 @@ type LogStart struct {
 	// Slot and Publication are the names on the source.
 	Slot        string `json:"slot"`
 	Publication string `json:"publication"`
-	// ConsistentPoint is the slot's: every commit whose record ends after it is decoded.
+	// ConsistentPoint is the slot's: every commit whose record begins at or after it is
+	// decoded.
 	ConsistentPoint LSN `json:"consistent_point"`
 	// Visibility was taken after the slot existed: a snapshot joins this log only if its
 	// xmin is at or beyond this one's xmax.

@@ -3,13 +3,11 @@ package format
 import (
 	"bytes"
 	"crypto/sha256"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"hash"
 	"io"
-	"math"
-
-	"encoding/binary"
 
 	"github.com/google/uuid"
 )
@@ -68,8 +66,11 @@ func (o *Writer) WriteChunk(c Chunk, raw []byte) error {
 }
 
 func (o *Writer) writeChunk(c Chunk, raw []byte) error {
-	if len(raw) > MaxRaw || o.shape.count == math.MaxInt32/chunkHeader {
-		return fmt.Errorf("%d bytes are beyond what a chunk or an index holds", len(raw))
+	if len(raw) > MaxRaw {
+		return fmt.Errorf("%d bytes are more than the %d that a chunk holds", len(raw), MaxRaw)
+	}
+	if o.shape.count == MaxRaw/chunkHeader {
+		return fmt.Errorf("the index holds %d chunks and no more", o.shape.count)
 	}
 	if c.Kind == ChunkIndex {
 		return errors.New("the index is written by Close")
