@@ -19,6 +19,7 @@ const (
 	trailerMagic = "llacergp"
 
 	headerSize  = 32 // magic 8, version 2, kind 2, id 16, crc 4
+	headerCRC   = 28 // where the header's checksum is
 	chunkHeader = 44
 	trailerSize = 28 // index offset 8, object size 8, crc 4, magic 8
 	minObject   = headerSize + chunkHeader + trailerSize
@@ -163,9 +164,15 @@ func appendTrailer(dst, header []byte, indexOffset, size int64) []byte {
 	start := len(dst)
 	dst = binary.LittleEndian.AppendUint64(dst, uint64(indexOffset))
 	dst = binary.LittleEndian.AppendUint64(dst, uint64(size))
-	crc := crc32.Update(crc32.Checksum(header, castagnoli), castagnoli, dst[start:])
-	dst = binary.LittleEndian.AppendUint32(dst, crc)
+	dst = binary.LittleEndian.AppendUint32(dst, trailerCRC(header, dst[start:]))
 	return append(dst, trailerMagic...)
+}
+
+// trailerCRC is over the header before its checksum and the trailer before its own.
+// With the header's checksum in it every header would give the same: a CRC over data
+// and its own CRC is a constant.
+func trailerCRC(header, trailer []byte) uint32 {
+	return crc32.Update(crc32.Checksum(header[:headerCRC], castagnoli), castagnoli, trailer[:16])
 }
 
 // appendChunkHeader writes all of a chunk's header but its checksum, the last four bytes.

@@ -103,7 +103,7 @@ func (d *Reader) checkHeader() error {
 	if string(h[:8]) != headerMagic {
 		return d.corrupt(FailHeader, "it does not begin as an object of a pgrecall repository")
 	}
-	if le.Uint32(h[28:]) != crc32.Checksum(h[:28], castagnoli) {
+	if le.Uint32(h[headerCRC:]) != crc32.Checksum(h[:headerCRC], castagnoli) {
 		return d.corrupt(FailHeader, "its checksum is wrong")
 	}
 	if v := le.Uint16(h[8:]); v != Version {
@@ -125,8 +125,7 @@ func (d *Reader) checkTrailer() (indexOffset int64, err error) {
 	if string(t[20:]) != trailerMagic {
 		return 0, d.corrupt(FailTrailer, "it does not end as an object does: it is cut short or something follows it")
 	}
-	crc := crc32.Update(crc32.Checksum(d.header[:], castagnoli), castagnoli, t[:16])
-	if le.Uint32(t[16:]) != crc {
+	if le.Uint32(t[16:]) != trailerCRC(d.header[:], t) {
 		return 0, d.corrupt(FailTrailer, "its checksum is wrong")
 	}
 	offset, size := le.Uint64(t), le.Uint64(t[8:])
