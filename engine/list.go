@@ -2,10 +2,11 @@ package engine
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/pgrecall/pgrecall/engine/internal/plan"
+	"github.com/pgrecall/pgrecall/engine/internal/repository"
 	"github.com/pgrecall/pgrecall/format"
 )
 
@@ -85,5 +86,79 @@ type GapInfo struct {
 
 // List tells what the repository holds, from a listing and the envelopes alone.
 func List(ctx context.Context, o ListOptions) (*ListResult, error) {
-	return nil, errors.ErrUnsupported
+	opened, err := o.open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var sources []*repository.Source
+	if o.Source != "" {
+		s, err := opened.source(ctx, o.Source)
+		if err != nil {
+			return nil, err
+		}
+		sources = []*repository.Source{s}
+	} else if sources, err = opened.repo.Sources(ctx); err != nil {
+		return nil, err
+	}
+	result := &ListResult{Repository: o.Repository, Sources: []SourceInfo{}}
+	for _, s := range sources {
+		info, err := listSource(ctx, s)
+		if err != nil {
+			return nil, err
+		}
+		result.Sources = append(result.Sources, *info)
+	}
+	return result, nil
+}
+
+func listSource(ctx context.Context, s *repository.Source) (*SourceInfo, error) {
+	h, err := hold(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	info := &SourceInfo{
+		Source: s.Name, Database: s.Database, SystemID: s.SystemID, DatabaseOID: s.DatabaseOID,
+		Snapshots: []SnapshotInfo{}, Logs: []LogInfo{}, Windows: []Window{}, Gaps: h.gaps(),
+	}
+	for i := len(h.bases) - 1; i >= 0; i-- {
+		info.Snapshots = append(info.Snapshots, snapshotInfo(&h.bases[i]))
+	}
+	for i, l := range h.logs {
+		li := LogInfo{Log: l.Start.Log, From: l.Start.ConsistentPoint, To: h.chains[i].To, Segments: len(l.Segments)}
+		for _, segment := range l.Segments {
+			li.StoredBytes += segment.Size
+		}
+		info.Logs = append(info.Logs, li)
+	}
+	for _, w := range plan.Windows(h.bases) {
+		info.Windows = append(info.Windows, Window(w))
+	}
+	err = s.Objects(ctx, func(_ string, size int64) error {
+		info.StoredBytes += size
+		return nil
+	})
+	return info, err
+}
+
+// snapshotInfo is the public view of a base.
+func snapshotInfo(b *plan.Base) SnapshotInfo {
+	e := b.Envelope
+	return SnapshotInfo{
+		ID: e.ID, Started: e.Started, Finished: e.Finished, LSN: b.From, Time: b.FromTime,
+		ServerVersion: e.ServerVersion, Rows: e.Rows, RawBytes: e.RawBytes, StoredBytes: e.StoredBytes,
+		Parts: len(e.Parts), Groups: len(e.Groups), Log: e.Log, Encoding: e.Encoding,
+	}
+}
+
+// gaps is the public view of the holes.
+func (h *holding) gaps() []GapInfo {
+	gaps := []GapInfo{}
+	for _, hole := range h.holes {
+		g := GapInfo{Log: hole.Log, From: hole.From, To: hole.To, Reason: "a segment is missing and no gap is recorded: the repository lost it"}
+		if hole.Recorded != nil {
+			g.Reason, g.Noted = hole.Recorded.Reason, hole.Recorded.Noted
+		}
+		gaps = append(gaps, g)
+	}
+	return gaps
 }

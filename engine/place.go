@@ -1,5 +1,18 @@
 package engine
 
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/pgrecall/pgrecall/engine/internal/plan"
+	"github.com/pgrecall/pgrecall/engine/internal/repository"
+	"github.com/pgrecall/pgrecall/engine/internal/store"
+	"github.com/pgrecall/pgrecall/format"
+)
+
 // Place says which repository and which source in it a use case works on.
 type Place struct {
 	// Repository is a plain path or a file:/// URL.
@@ -7,4 +20,143 @@ type Place struct {
 	// Source is the source's name. Empty: for use cases with a connection to the source the database's name,
 	// for the others the only source of the repository (several are an ErrUsage that names them).
 	Source string
+
+	// watch, where set, stands between the engine and the store: the tests' look at what is read.
+	watch func(store.Store) store.Store
+}
+
+// opened is a repository in use, with a count of what is read from it.
+type opened struct {
+	repo    *repository.Repository
+	counted *store.Counted
+}
+
+func (o *opened) reading() Reading {
+	objects, bytes := o.counted.Read()
+	return Reading{Objects: objects, Bytes: bytes}
+}
+
+// store opens the place's store without looking into it.
+func (p Place) store() (*store.Counted, error) {
+	s, err := store.Open(p.Repository)
+	if err != nil {
+		return nil, usagef("repository: %w", err)
+	}
+	if p.watch != nil {
+		s = p.watch(s)
+	}
+	return store.Count(s), nil
+}
+
+// open opens the repository, which must be there.
+func (p Place) open(ctx context.Context) (*opened, error) {
+	counted, err := p.store()
+	if err != nil {
+		return nil, err
+	}
+	repo, err := repository.Open(ctx, counted)
+	if errors.Is(err, repository.ErrNoRepository) {
+		return nil, usagef("%s holds no repository; name another, or make one with init or snapshot", p.Repository)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &opened{repo, counted}, nil
+}
+
+// create opens the repository and makes it if absent.
+func (p Place) create(ctx context.Context, now time.Time) (*opened, error) {
+	counted, err := p.store()
+	if err != nil {
+		return nil, err
+	}
+	repo, err := repository.Create(ctx, counted, now)
+	if err != nil {
+		return nil, err
+	}
+	return &opened{repo, counted}, nil
+}
+
+// source opens the named source, or the only one.
+func (o *opened) source(ctx context.Context, name string) (*repository.Source, error) {
+	if name != "" {
+		s, err := o.repo.Source(ctx, name)
+		if errors.Is(err, repository.ErrNoSource) {
+			return nil, usagef("the repository holds no source %q; %s", name, o.known(ctx))
+		}
+		return s, err
+	}
+	all, err := o.repo.Sources(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if len(all) != 1 {
+		return nil, usagef("name the source; %s", o.known(ctx))
+	}
+	return all[0], nil
+}
+
+// sourceOf opens the source of a database, by the given name or the database's, and holds it against the database.
+func (o *opened) sourceOf(ctx context.Context, name string, db *database) (*repository.Source, error) {
+	if name == "" {
+		name = db.name
+	}
+	s, err := o.repo.Source(ctx, name)
+	if errors.Is(err, repository.ErrNoSource) {
+		return nil, usagef("the repository holds no source %q; %s; run init or snapshot first", name, o.known(ctx))
+	}
+	if err != nil {
+		return nil, err
+	}
+	return s, otherDatabase(s.CheckDatabase(db.systemID, db.oid))
+}
+
+// otherDatabase makes the refusal of another database a matter of usage.
+func otherDatabase(err error) error {
+	if errors.Is(err, repository.ErrOtherDatabase) {
+		return usagef("%w", err)
+	}
+	return err
+}
+
+// known says which sources there are, for an error.
+func (o *opened) known(ctx context.Context) string {
+	all, err := o.repo.Sources(ctx)
+	if err != nil || len(all) == 0 {
+		return "it holds none"
+	}
+	var names []string
+	for _, s := range all {
+		names = append(names, fmt.Sprintf("%q", s.Name))
+	}
+	return "it holds " + strings.Join(names, ", ")
+}
+
+// holding is what a source's listing and envelopes tell.
+type holding struct {
+	source    *repository.Source
+	envelopes []*format.Envelope
+	logs      []plan.Log
+	chains    []plan.Chain
+	holes     []plan.Hole
+	bases     []plan.Base
+}
+
+// hold lists a source.
+func hold(ctx context.Context, s *repository.Source) (*holding, error) {
+	h := &holding{source: s}
+	var err error
+	if h.envelopes, err = s.Envelopes(ctx); err != nil {
+		return nil, err
+	}
+	if h.logs, err = s.Logs(ctx); err != nil {
+		return nil, err
+	}
+	for _, l := range h.logs {
+		chain, holes := plan.Follow(l)
+		h.chains = append(h.chains, chain)
+		h.holes = append(h.holes, holes...)
+	}
+	h.bases = plan.Bases(h.envelopes, h.chains)
+	return h, nil
 }

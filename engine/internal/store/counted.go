@@ -37,3 +37,6 @@ func (c *Counted) Read() (objects, bytes int64) {
 	defer c.mu.Unlock()
 	return int64(len(c.objects)), c.bytes
 }
+
+// Unwrap returns the store that is counted.
+func (c *Counted) Unwrap() Store { return c.Store }
