@@ -67,11 +67,14 @@ func (a *account) mayEnter(path string) error {
 }
 
 // attributes puts a program into the account and into a process group of its own, out of reach of the terminal's Ctrl-C.
-func (a *account) attributes() *syscall.SysProcAttr {
+// Unless it is to outlive this process it dies with it.
+func (a *account) attributes(outlive bool) *syscall.SysProcAttr {
 	attr := &syscall.SysProcAttr{Setpgid: true}
 	if a != nil {
 		attr.Credential = &syscall.Credential{Uid: a.uid, Gid: a.gid}
 	}
-	dieWithParent(attr)
+	if !outlive {
+		dieWithParent(attr)
+	}
 	return attr
 }

@@ -30,6 +30,8 @@ type Options struct {
 	Dir string
 	// InitdbArgs are passed to initdb after Start's own, so that they win.
 	InitdbArgs []string
+	// Detach lets the server outlive this process; it otherwise dies with it.
+	Detach bool
 }
 
 // Server is one throwaway server. Its methods are safe for concurrent use.
@@ -40,6 +42,7 @@ type Server struct {
 	account *account
 	port    int
 	version int
+	detach  bool
 
 	mu   sync.Mutex
 	proc *process // nil: not running
@@ -54,7 +57,7 @@ const startTries = 5
 // prepared transactions. The caller ends it with Remove, or Stop to keep the folder. When Start fails, nothing is
 // left running, and the error carries the end of the server's log.
 func Start(ctx context.Context, o Options) (*Server, error) {
-	s := &Server{bin: o.BinDir, dir: o.Dir}
+	s := &Server{bin: o.BinDir, dir: o.Dir, detach: o.Detach}
 	if s.bin == "" {
 		bin, err := FindServer(ctx)
 		if err != nil {
@@ -229,7 +232,7 @@ func (s *Server) prepare(ctx context.Context, o Options) error {
 	cmd := exec.CommandContext(ctx, filepath.Join(s.bin, "initdb"), args...)
 	cmd.Dir = s.dir
 	cmd.Env = s.environment()
-	cmd.SysProcAttr = s.account.attributes()
+	cmd.SysProcAttr = s.account.attributes(false)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("initdb from %s: %w: %s", s.bin, err, strings.TrimSpace(string(out)))
 	}
@@ -290,7 +293,7 @@ func (s *Server) run(ctx context.Context) error {
 	cmd.Dir = s.dir
 	cmd.Env = s.environment()
 	cmd.Stdout, cmd.Stderr = logFile, logFile
-	cmd.SysProcAttr = s.account.attributes()
+	cmd.SysProcAttr = s.account.attributes(s.detach)
 	proc, err := startProcess(cmd)
 	if err != nil {
 		return fmt.Errorf("start %s: %w", cmd.Path, err)

@@ -1,0 +1,66 @@
+package main
+
+import (
+	"fmt"
+	"io"
+
+	"github.com/google/uuid"
+	"github.com/pgrecall/pgrecall/engine"
+	"github.com/spf13/cobra"
+)
+
+func newList(s *session) *cobra.Command {
+	c := &cobra.Command{
+		Use:   "list",
+		Short: "List snapshots, the log, recovery windows and gaps",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := s.needRepo(); err != nil {
+				return err
+			}
+			r, err := engine.List(cmd.Context(), engine.ListOptions{Place: s.place(), Tracer: s.console()})
+			if err != nil {
+				return err
+			}
+			return s.result(r, func(w io.Writer) error {
+				for _, source := range r.Sources {
+					if err := printSource(w, source); err != nil {
+						return err
+					}
+				}
+				return nil
+			})
+		},
+	}
+	return s.addJSON(c)
+}
+
+func printSource(w io.Writer, s engine.SourceInfo) error {
+	fmt.Fprintf(w, "source %s: database %s of system %s, %s stored\n", s.Source, s.Database, s.SystemID, size(s.StoredBytes))
+	rows := []string{}
+	for _, n := range s.Snapshots {
+		rows = append(rows, fmt.Sprintf("  %s\t%s\t%s\t%s\t%s", n.ID, when(n.Time), n.LSN, plural(int(n.Rows), "row"), size(n.StoredBytes)))
+	}
+	fmt.Fprintf(w, "%s\n", plural(len(s.Snapshots), "snapshot"))
+	if err := columns(w, rows...); err != nil {
+		return err
+	}
+	for _, l := range s.Logs {
+		fmt.Fprintf(w, "log %s: %s to %s, %s, %s\n", l.Log, l.From, l.To, plural(l.Segments, "segment"), size(l.StoredBytes))
+	}
+	for _, v := range s.Windows {
+		if v.Log == uuid.Nil {
+			fmt.Fprintf(w, "recovery point %s (LSN %s), of snapshot %s alone\n", when(v.FromTime), v.From, v.Snapshot)
+			continue
+		}
+		fmt.Fprintf(w, "recovery window %s to %s (LSN %s to %s)\n", when(v.FromTime), when(v.ToTime), v.From, v.To)
+	}
+	for _, g := range s.Gaps {
+		to := "an unknown end"
+		if g.To != 0 {
+			to = g.To.String()
+		}
+		fmt.Fprintf(w, "GAP from %s to %s, noted %s: %s\n", g.From, to, when(g.Noted), g.Reason)
+	}
+	return nil
+}
