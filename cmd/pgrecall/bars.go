@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"sync/atomic"
 	"time"
 
 	"github.com/dustin/go-humanize"
@@ -21,7 +22,7 @@ type bars struct {
 // bar is one line, with the last state told of it.
 type bar struct {
 	*mpb.Bar
-	state engine.Progress
+	state atomic.Pointer[engine.Progress] // read by the goroutine that draws
 }
 
 // tableBars is how many tables are shown at once at most; the whole goes on telling of the rest.
@@ -45,7 +46,7 @@ func (b *bars) update(p engine.Progress) {
 		line = b.add(p)
 		b.open[key] = line
 	}
-	line.state = p
+	line.state.Store(&p)
 	line.SetTotal(max(p.TotalBytes, p.Bytes, 1), false)
 	line.SetCurrent(p.Bytes)
 	if p.Done {
@@ -55,14 +56,15 @@ func (b *bars) update(p engine.Progress) {
 }
 
 func (b *bars) add(p engine.Progress) *bar {
-	line := &bar{state: p}
+	line := &bar{}
+	line.state.Store(&p)
 	name := p.Table
 	if name == "" {
 		name = p.Phase
 	}
 	options := []mpb.BarOption{
 		mpb.PrependDecorators(decor.Name(name, decor.WCSyncSpaceR)),
-		mpb.AppendDecorators(decor.Any(func(decor.Statistics) string { return amounts(line.state) })),
+		mpb.AppendDecorators(decor.Any(func(decor.Statistics) string { return amounts(*line.state.Load()) })),
 	}
 	if p.Table != "" {
 		options = append(options, mpb.BarRemoveOnComplete())

@@ -1,0 +1,152 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/pgrecall/pgrecall/engine/pgtemp"
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// TestMain lets the scripts run this very program as "pgrecall".
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){
+		"pgrecall": func() {
+			ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+			defer stop()
+			os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
+		},
+	})
+}
+
+// TestScripts runs the sessions in testdata/script. Each has a database of its own, named by $DB
+// ($DBNAME is its name), and an empty repository in $PGRECALL_REPO. Beside pgrecall there are:
+//
+//	sql CONN STATEMENT…   run statements; rows are printed one a line, columns separated by "|"
+//	exits CODE COMMAND…   run a command that must end with this exit code
+//	fresh NAME            make another empty database and set $NAME to its connection string
+//	line N VAR            set $VAR to the last (N = last) or N-th line of the last output
+//	flip FILE OFFSET      flip a bit of a file's byte; a negative offset counts from the end
+func TestScripts(t *testing.T) {
+	server, err := pgtemp.Start(t.Context(), pgtemp.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := server.Remove(); err != nil {
+			t.Error(err)
+		}
+	})
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/script",
+		RequireExplicitExec: false,
+		Setup: func(env *testscript.Env) error {
+			name := "db_" + strings.ReplaceAll(strings.TrimPrefix(env.T().(interface{ Name() string }).Name(), "TestScripts/"), "-", "_")
+			db, err := server.NewDatabase(t.Context(), name)
+			if err != nil {
+				return err
+			}
+			env.Setenv("DB", db)
+			env.Setenv("DBNAME", name)
+			env.Setenv("PGRECALL_REPO", env.WorkDir+"/repo")
+			env.Setenv("PORT", strconv.Itoa(server.Port()))
+			env.Values["server"] = server
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"sql": runSQL, "exits": exits, "fresh": fresh, "line": setLine, "flip": flip,
+		},
+	})
+}
+
+func runSQL(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) < 2 || neg {
+		ts.Fatalf("usage: sql CONN STATEMENT...")
+	}
+	ctx := context.Background()
+	conn, err := pgx.Connect(ctx, args[0])
+	ts.Check(err)
+	defer conn.Close(ctx)
+	for _, sql := range args[1:] {
+		results, err := conn.PgConn().Exec(ctx, sql).ReadAll()
+		ts.Check(err)
+		for _, r := range results {
+			for _, row := range r.Rows {
+				cells := make([]string, len(row))
+				for i, cell := range row {
+					cells[i] = string(cell)
+				}
+				fmt.Fprintln(ts.Stdout(), strings.Join(cells, "|"))
+			}
+		}
+	}
+}
+
+func exits(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) < 2 || neg {
+		ts.Fatalf("usage: exits CODE COMMAND...")
+	}
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	err = ts.Exec(args[1], args[2:]...)
+	got := 0
+	if exit, ok := err.(interface{ ExitCode() int }); ok {
+		got = exit.ExitCode()
+	} else {
+		ts.Check(err)
+	}
+	if got != want {
+		ts.Fatalf("exit code %d, want %d", got, want)
+	}
+}
+
+func fresh(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) != 1 || neg {
+		ts.Fatalf("usage: fresh NAME")
+	}
+	server := ts.Value("server").(*pgtemp.Server)
+	db, err := server.NewDatabase(context.Background(), ts.Getenv("DBNAME")+"_"+strings.ToLower(args[0]))
+	ts.Check(err)
+	ts.Setenv(args[0], db)
+}
+
+func setLine(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) != 2 || neg {
+		ts.Fatalf("usage: line N VAR")
+	}
+	lines := strings.Split(strings.TrimRight(ts.ReadFile("stdout"), "\n"), "\n")
+	n := len(lines)
+	if args[0] != "last" {
+		var err error
+		n, err = strconv.Atoi(args[0])
+		ts.Check(err)
+	}
+	if n < 1 || n > len(lines) {
+		ts.Fatalf("the output has %d lines", len(lines))
+	}
+	ts.Setenv(args[1], lines[n-1])
+}
+
+func flip(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) != 2 || neg {
+		ts.Fatalf("usage: flip FILE OFFSET")
+	}
+	path := ts.MkAbs(args[0])
+	data, err := os.ReadFile(path)
+	ts.Check(err)
+	at, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	if at < 0 {
+		at += len(data)
+	}
+	data[at] ^= 1
+	ts.Check(os.Chmod(path, 0o600))
+	ts.Check(os.WriteFile(path, data, 0o600))
+}
