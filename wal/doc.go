@@ -1,0 +1,45 @@
+// Package wal follows a source: it prepares the source for being followed, receives
+// its committed changes from logical decoding, and keeps them as segments.
+//
+// # Following
+//
+// Follow.Run streams from a replication slot with the output plugin pgoutput. The
+// server sends whole transactions in commit order; Run groups their changes by
+// table into lanes, one segment at a time, and hands each finished segment to a
+// Sink. Three rules make the log exact:
+//
+//   - Acknowledge only what is durable, and one commit behind. The server is told
+//     "flushed" up to the end of the commit before the last durable one. After any
+//     interruption it therefore sends the last durable commit again, and that commit
+//     must be the same in position, transaction id, time and contents. If it is not,
+//     the source is not the one that was followed, whatever its positions say: its
+//     files were set back to an earlier state. That is a gap.
+//   - Ask before each start. A slot that was moved on by somebody else does not
+//     refuse to start at an earlier position, it silently starts later; a publication
+//     that was altered silently leaves changes out. Both are looked at on a second,
+//     ordinary connection, the publication again with each segment. A difference is a gap.
+//   - Transactions never span segments. A segment is closed at a commit, by size or by
+//     age. What of an unfinished transaction was already written when a segment had
+//     to be closed stays in it with a transaction ordinal that the segment does not
+//     have; readers leave it out, and the transaction comes again, whole, in the next.
+//
+// A gap ends Run with a GapError; what to do about it is the caller's decision.
+// A lost connection does not end it: everything not yet durable is forgotten and
+// comes again.
+//
+// Memory does not grow with transactions, tables or rows: a lane's chunk is written
+// to a nameless spool file as soon as it is full, or when all lanes together hold too
+// much. One segment is stored while the next one grows; the loop that receives never
+// waits for the store without answering the server, so that wal_sender_timeout does
+// not strike while a slow store takes its time.
+//
+// An idle source stands still, and with it the slot and every proof that nothing
+// happened; so a heartbeat, a message in the log and nothing else, is written whenever
+// no commit of the source's own has come for a while.
+//
+// # Text
+//
+// Rows stay in the database's encoding, byte for byte: they are COPY text, as they
+// were and will be in a COPY of that database. Names and messages are kept in JSON and
+// so in UTF-8; the server converts them.
+package wal

@@ -1,0 +1,175 @@
+package wal
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"sync"
+	"time"
+	"unicode/utf8"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/pgrecall/pgrecall/format"
+)
+
+// sidePatience bounds one question on the side connection, so that a network
+// that swallows everything cannot hold up a segment for ever.
+const sidePatience = time.Minute
+
+// side is an ordinary connection beside the replication connection: it asks the
+// server what the log does not say. It is safe for concurrent use.
+type side struct {
+	mu   sync.Mutex
+	conn *pgx.Conn
+
+	version  int // server_version_num
+	encoding string
+	database uint32
+}
+
+// sessionConfig returns a copy of base with the pinned settings of every session.
+func sessionConfig(base *pgx.ConnConfig) *pgx.ConnConfig {
+	c := base.Copy()
+	for k, v := range format.SessionSettings() {
+		c.RuntimeParams[k] = v
+	}
+	c.RuntimeParams["application_name"] = "pgrecall"
+	return c
+}
+
+func connectSide(ctx context.Context, base *pgx.ConnConfig) (*side, error) {
+	c := sessionConfig(base)
+	c.RuntimeParams["client_encoding"] = "UTF8"
+	// A heartbeat must not wait for a synchronous standby.
+	c.RuntimeParams["synchronous_commit"] = "local"
+	c.DefaultQueryExecMode = pgx.QueryExecModeExec
+	conn, err := pgx.ConnectConfig(ctx, c)
+	if err != nil {
+		return nil, fmt.Errorf("connect to the source: %w", err)
+	}
+	s := &side{conn: conn}
+	if err := s.prepare(ctx); err != nil {
+		conn.Close(ctx)
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *side) prepare(ctx context.Context) error {
+	err := s.conn.QueryRow(ctx, `select current_setting('server_version_num')::int, pg_encoding_to_char(encoding), oid
+		from pg_catalog.pg_database where datname = current_database()`).Scan(&s.version, &s.encoding, &s.database)
+	if err != nil {
+		return fmt.Errorf("read the source's version and encoding: %w", err)
+	}
+	if s.version >= 170000 {
+		if _, err := s.conn.Exec(ctx, `set transaction_timeout = 0`); err != nil {
+			return fmt.Errorf("pin transaction_timeout: %w", err)
+		}
+	}
+	return nil
+}
+
+// ask runs one question on the connection.
+func (s *side) ask(ctx context.Context, fn func(context.Context, *pgx.Conn) error) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	ctx, cancel := context.WithTimeout(ctx, sidePatience)
+	defer cancel()
+	return fn(ctx, s.conn)
+}
+
+func (s *side) close(ctx context.Context) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	defer cancel()
+	s.conn.Close(ctx)
+}
+
+// moment is what the server says of itself at one instant.
+type moment struct {
+	insert      format.LSN // read before everything else
+	nextXID     uint64     // 64 bits
+	publication format.Publication
+}
+
+func (s *side) moment(ctx context.Context, publication string) (m moment, err error) {
+	var insert, next string
+	err = s.ask(ctx, func(ctx context.Context, conn *pgx.Conn) error {
+		err := conn.QueryRow(ctx, `select pg_current_wal_insert_lsn()::text, pg_snapshot_xmax(pg_current_snapshot())::text`).
+			Scan(&insert, &next)
+		if err != nil {
+			return err
+		}
+		rows, err := conn.Query(ctx, `select oid, xmin::text from pg_catalog.pg_publication where pubname = $1`, publication)
+		if err != nil {
+			return err
+		}
+		_, err = pgx.ForEachRow(rows, []any{&m.publication.OID, &m.publication.Xmin}, func() error { return nil })
+		return err
+	})
+	if err == nil {
+		m.insert, err = format.ParseLSN(insert)
+	}
+	if err == nil {
+		m.nextXID, err = strconv.ParseUint(next, 10, 64)
+	}
+	if err != nil {
+		return m, fmt.Errorf("read the source's position and publication: %w", err)
+	}
+	return m, nil
+}
+
+// heartbeat writes a heartbeat into the log. It returns a position between the
+// start and the commit of the heartbeat's transaction.
+func (s *side) heartbeat(ctx context.Context) (format.LSN, error) {
+	var text string
+	err := s.ask(ctx, func(ctx context.Context, conn *pgx.Conn) error {
+		return conn.QueryRow(ctx, `select pg_logical_emit_message(true, $1, '')::text`, format.PrefixHeartbeat).Scan(&text)
+	})
+	if err != nil {
+		return 0, fmt.Errorf("write a heartbeat into the source's log: %w", err)
+	}
+	return format.ParseLSN(text)
+}
+
+// text returns raw, bytes in the database's encoding, as UTF-8. ok is false if
+// the database has no encoding (SQL_ASCII) and raw is not UTF-8.
+func (s *side) text(ctx context.Context, raw string) (text string, ok bool, err error) {
+	switch {
+	case isASCII(raw):
+		return raw, true, nil
+	case s.encoding == "UTF8" || s.encoding == "SQL_ASCII":
+		return raw, utf8.ValidString(raw), nil
+	}
+	err = s.ask(ctx, func(ctx context.Context, conn *pgx.Conn) error {
+		return conn.QueryRow(ctx, `select convert_from($1::bytea, $2::text::name)`, []byte(raw), s.encoding).Scan(&text)
+	})
+	if err != nil {
+		return "", false, fmt.Errorf("convert a name from %s: %w", s.encoding, err)
+	}
+	return text, true, nil
+}
+
+func isASCII(s string) bool {
+	for i := 0; i < len(s); i++ {
+		if s[i] >= 0x80 {
+			return false
+		}
+	}
+	return true
+}
+
+// fullXID returns the 64-bit transaction id whose low half is xid and which is
+// nearest to ref: what can still be decoded is less than 2^31 transactions away
+// from the present (documentation, "Preventing Transaction ID Wraparound Failures").
+func fullXID(xid uint32, ref uint64) uint64 {
+	return ref + uint64(int64(int32(xid-uint32(ref))))
+}
+
+// lost reports whether the connection is gone.
+func (s *side) lost() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.conn.IsClosed()
+}

@@ -1,0 +1,120 @@
+package wal
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/pgrecall/pgrecall/format"
+)
+
+// slotState is a row of pg_replication_slots.
+type slotState struct {
+	plugin    string
+	database  uint32
+	active    int32 // process id; 0: nobody
+	walStatus string
+	confirmed format.LSN
+}
+
+// readSlot reads the slot's state; ok is false if there is no such slot.
+func readSlot(ctx context.Context, conn *pgx.Conn, slot string) (s slotState, ok bool, err error) {
+	var confirmed string
+	err = conn.QueryRow(ctx, `select coalesce(plugin, ''), coalesce(datoid, 0), coalesce(active_pid, 0),
+			coalesce(wal_status, ''), coalesce(confirmed_flush_lsn, '0/0')::text
+		from pg_catalog.pg_replication_slots where slot_name = $1`, slot).
+		Scan(&s.plugin, &s.database, &s.active, &s.walStatus, &confirmed)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return s, false, nil
+	}
+	if err == nil {
+		s.confirmed, err = format.ParseLSN(confirmed)
+	}
+	if err != nil {
+		return s, false, fmt.Errorf("read the state of replication slot %q: %w", slot, err)
+	}
+	return s, true, nil
+}
+
+// check compares the slot with the log that ends at end and wants to go on at
+// start. A difference is a GapError: what the slot has already let go is not sent
+// again, and START_REPLICATION would only log that it is "forwarding"
+// (src/backend/replication/logical/logical.c, CreateDecodingContext).
+func (s *slotState) check(slot string, log *format.LogStart, start, end format.LSN) error {
+	gap := func(f string, args ...any) error { return &GapError{From: end, Reason: fmt.Sprintf(f, args...)} }
+	switch {
+	case s.plugin != "pgoutput" || s.database != log.DatabaseOID:
+		return gap("replication slot %q is not the log's any more: it has the plugin %q and the database %d, not pgoutput and %d",
+			slot, s.plugin, s.database, log.DatabaseOID)
+	case s.walStatus == "lost":
+		return gap("replication slot %q lost the WAL it needs: more was held than max_slot_wal_keep_size allows", slot)
+	case s.confirmed == 0:
+		return gap("replication slot %q is not usable: it has no confirmed position", slot)
+	case s.confirmed > end:
+		return &GapError{From: end, To: s.confirmed, Reason: fmt.Sprintf(
+			"replication slot %q was moved on to %s by someone else", slot, s.confirmed)}
+	case s.confirmed > start:
+		return &GapError{From: end, To: s.confirmed, Reason: fmt.Sprintf(
+			"replication slot %q was moved to %s by someone else, so that it cannot be proved that the log goes on from %s",
+			slot, s.confirmed, start)}
+	}
+	return nil
+}
+
+// slotHolder says who receives from the slot, as far as the role may see it.
+func slotHolder(ctx context.Context, conn *pgx.Conn, slot string) (*SlotBusyError, error) {
+	e := &SlotBusyError{Slot: slot}
+	var client string
+	var since *time.Time
+	err := conn.QueryRow(ctx, `select s.active_pid, coalesce(a.application_name, ''), coalesce(a.usename, ''),
+			coalesce(host(a.client_addr), ''), a.backend_start
+		from pg_catalog.pg_replication_slots s left join pg_catalog.pg_stat_activity a on a.pid = s.active_pid
+		where s.slot_name = $1 and s.active_pid is not null`, slot).
+		Scan(&e.PID, &e.Application, &e.User, &client, &since)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return e, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("find out who holds replication slot %q: %w", slot, err)
+	}
+	if addr, err := netip.ParseAddr(client); err == nil {
+		e.Client = addr
+	}
+	if since != nil {
+		e.Since = *since
+	}
+	return e, nil
+}
+
+// SkipPast moves the slot past the transaction that the server cannot decode, and
+// returns where the log goes on: the caller records the gap from p.After to there,
+// then follows with Follow.From set to it. The transaction's changes are lost to
+// the log, so its tables must be copied anew. The slot must not be in use.
+//
+// It works because moving a slot reads the log without calling the output plugin
+// (src/backend/replication/slotfuncs.c, pg_logical_replication_slot_advance). If
+// the server fails before it tells which transaction it is at (p.CommitLSN is 0),
+// nothing is known that could be skipped: an error; drop the slot and start a new log.
+func SkipPast(ctx context.Context, conn *pgx.Conn, slot string, p *PoisonError) (format.LSN, error) {
+	if p.CommitLSN == 0 {
+		return 0, fmt.Errorf("skip what cannot be decoded after %s: the server does not say which transaction it is; "+
+			"the log must be started anew", p.After)
+	}
+	// A transaction is sent if its commit record begins at or after the slot's
+	// position (snapbuild.c, SnapBuildXactNeedsSkip), so one byte further is past
+	// this one and before any other.
+	var text string
+	err := conn.QueryRow(ctx, `select end_lsn::text from pg_catalog.pg_replication_slot_advance($1, $2::text::pg_lsn)`,
+		slot, (p.CommitLSN + 1).String()).Scan(&text)
+	if err != nil {
+		return 0, fmt.Errorf("move replication slot %q past the transaction committed at %s: %w", slot, p.CommitLSN, err)
+	}
+	end, err := format.ParseLSN(text)
+	if err != nil {
+		return 0, fmt.Errorf("move replication slot %q: %w", slot, err)
+	}
+	return end, nil
+}
