@@ -1,0 +1,60 @@
+// Command bench runs what is too long for `go test`: the exactness oracle.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/pgrecall/pgrecall/bench/oracle"
+	"github.com/spf13/cobra"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	root := &cobra.Command{Use: "bench", Short: "Long runs that try pgrecall", SilenceUsage: true, SilenceErrors: true}
+	root.AddCommand(newOracle())
+	err := root.ExecuteContext(ctx)
+	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+func newOracle() *cobra.Command {
+	o := oracle.Options{Log: os.Stderr}
+	c := &cobra.Command{
+		Use:   "oracle",
+		Short: "Restore many points of a database under write load and compare each with the truth",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if !cmd.Flags().Changed("seed") {
+				o.Seed = rand.Uint64N(1 << 32)
+			}
+			report, err := oracle.Run(cmd.Context(), o)
+			fmt.Fprint(cmd.OutOrStdout(), report)
+			if err == nil && !report.OK() {
+				err = errors.New("not every point was restored exactly")
+			}
+			return err
+		},
+	}
+	f := c.Flags()
+	f.Uint64Var(&o.Seed, "seed", 0, "seed of the workload (default: a random one, printed)")
+	f.IntVar(&o.Points, "points", 30, "instants at which the truth is taken")
+	f.IntVar(&o.Writers, "writers", 4, "concurrent writers")
+	f.DurationVar(&o.Duration, "duration", 0, "spread the points over at least this time (default 1.5s for each)")
+	f.DurationVar(&o.KillEvery, "kill-every", 0, "mean time between two kill -9 of stream; negative: none, of snapshot neither (default 3s)")
+	f.DurationVar(&o.SnapshotEvery, "snapshot-every", 0, "mean pause between two snapshots (default 4s)")
+	f.IntVar(&o.Crashes, "crashes", 2, "kill -9 of the whole server so often")
+	f.IntVar(&o.Jobs, "jobs", 2, "points restored at a time")
+	f.StringVar(&o.Program, "program", "", "the pgrecall binary (default: built with go build)")
+	f.StringVar(&o.Dir, "dir", "", "`folder` for servers, repository and truths (default: a temporary one)")
+	f.StringVar(&o.PostgreSQL, "postgresql", "", "`folder` of the server programs (default: searched)")
+	return c
+}

@@ -1,0 +1,215 @@
+package oracle
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"github.com/pgrecall/pgrecall/engine"
+	"github.com/pgrecall/pgrecall/format"
+)
+
+// A point is a recovery target with the truth that a restore to it must show.
+type point struct {
+	name   string
+	target engine.Target
+	truth  *truth
+}
+
+// errDisturbed says that no truth could be taken at this moment: the point is dropped and another one taken.
+var errDisturbed = errors.New("disturbed")
+
+// observer takes points from a source that is being written to.
+type observer struct {
+	db     string
+	tables []table
+	dir    string
+	taken  int
+}
+
+// next takes a point, or a locked one with its several names.
+func (o *observer) next(ctx context.Context, locked bool, setMark func(ctx context.Context, name string) error) ([]*point, error) {
+	if locked {
+		return o.lockedPoints(ctx, setMark)
+	}
+	p, err := o.slotPoint(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return []*point{p}, nil
+}
+
+// slotPoint takes the truth that a temporary slot exports: every transaction whose commit record ends at or before the
+// slot's consistent point, and no other. No writer is held up.
+func (o *observer) slotPoint(ctx context.Context) (*point, error) {
+	o.taken++
+	replication, err := connect(ctx, o.db, map[string]string{"replication": "database"})
+	if err != nil {
+		return nil, err
+	}
+	defer replication.close() // and with it the slot
+	results, err := replication.conn.Exec(ctx, fmt.Sprintf("CREATE_REPLICATION_SLOT oracle_%d TEMPORARY LOGICAL pgoutput EXPORT_SNAPSHOT", o.taken)).ReadAll()
+	if err != nil {
+		return nil, fmt.Errorf("create a slot for a point: %w", err)
+	}
+	// The columns are slot_name, consistent_point, snapshot_name, output_plugin (protocol-replication.html).
+	row := results[0].Rows[0]
+	lsn, err := format.ParseLSN(string(row[1]))
+	if err != nil {
+		return nil, err
+	}
+	name := fmt.Sprintf("point %d, LSN %s", o.taken, lsn)
+	t, err := o.readSnapshot(ctx, string(row[2]))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return &point{name: name, target: engine.Target{Kind: engine.TargetLSN, LSN: lsn}, truth: t}, nil
+}
+
+// readSnapshot reads all tables in an exported snapshot.
+func (o *observer) readSnapshot(ctx context.Context, snapshot string) (*truth, error) {
+	s, err := connect(ctx, o.db, truthSettings())
+	if err != nil {
+		return nil, err
+	}
+	defer s.close()
+	if err := s.run(ctx, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT '"+snapshot+"'"); err != nil {
+		return nil, err
+	}
+	if err := o.awaitCommits(ctx, s); err != nil {
+		return nil, err
+	}
+	for _, t := range o.tables {
+		if err := s.run(ctx, "LOCK TABLE ONLY "+t.name+" IN ACCESS SHARE MODE"); err != nil {
+			return nil, err
+		}
+	}
+	// TRUNCATE is not MVCC-safe (mvcc-caveats.html): after one between the snapshot and the locks, COPY would
+	// see nothing. pg_class is read as of the snapshot, pg_relation_filenode as of now.
+	replaced, err := s.value(ctx, `SELECT count(*) FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+		WHERE c.relkind = 'r' AND n.nspname IN ('app', 'public') AND c.relfilenode IS DISTINCT FROM pg_catalog.pg_relation_filenode(c.oid)`)
+	if err != nil {
+		return nil, err
+	}
+	if replaced != "0" {
+		return nil, fmt.Errorf("%w: a table was truncated just now", errDisturbed)
+	}
+	return readTables(ctx, s, o.tables, o.newDir())
+}
+
+// awaitCommits waits until no transaction that the session's snapshot sees is still in the midst of its commit. A
+// slot's snapshot comes from the WAL, where a commit stands a moment before it counts as committed in
+// pg_xact; a row read in between would be taken for one of a transaction that crashed (HeapTupleSatisfiesMVCC in
+// src/backend/access/heap/heapam_visibility.c), and marked so for good.
+func (o *observer) awaitCommits(ctx context.Context, s *session) error {
+	exported, err := s.value(ctx, "SELECT pg_catalog.pg_current_snapshot()")
+	if err != nil {
+		return err
+	}
+	now, err := connect(ctx, o.db, nil)
+	if err != nil {
+		return err
+	}
+	defer now.close()
+	for {
+		// Both functions know running transactions without reading a row of anyone's table.
+		committing, err := now.value(ctx, "SELECT count(*) FROM pg_snapshot_xip(pg_current_snapshot()) x WHERE pg_visible_in_snapshot(x, $1::pg_snapshot)", exported)
+		if err != nil {
+			return err
+		}
+		if committing == "0" {
+			return nil
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
+
+func (o *observer) newDir() string { return filepath.Join(o.dir, strconv.Itoa(o.taken)) }
+
+// lockPatience is how long a locked point waits for each table; writers queue behind it meanwhile.
+const lockPatience = "2s"
+
+// lockedPoints holds all writers for a moment, and so gets the truth at one transaction exactly, under four names: the
+// mark set meanwhile, the time, just before the transaction, and the transaction.
+func (o *observer) lockedPoints(ctx context.Context, setMark func(ctx context.Context, name string) error) ([]*point, error) {
+	o.taken++
+	s, err := connect(ctx, o.db, truthSettings())
+	if err != nil {
+		return nil, err
+	}
+	defer s.close()
+	if err := s.run(ctx, "BEGIN; SET LOCAL lock_timeout = '"+lockPatience+"'"); err != nil {
+		return nil, err
+	}
+	for _, t := range o.tables {
+		// Conflicts with every writer's lock, also with those of prepared transactions, but not with readers.
+		if err := s.run(ctx, "LOCK TABLE ONLY "+t.name+" IN SHARE ROW EXCLUSIVE MODE"); err != nil {
+			return nil, err
+		}
+	}
+	before, err := readTables(ctx, s, o.tables, o.newDir())
+	if err != nil {
+		return nil, err
+	}
+	mark := fmt.Sprintf("mark-%d", o.taken)
+	if err := setMark(ctx, mark); err != nil {
+		return nil, fmt.Errorf("set mark %s: %w", mark, err)
+	}
+	// Who wrote before us has committed, and the time of its commit with it; who writes after us commits later than this.
+	at, err := s.value(ctx, "SELECT to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US')")
+	if err != nil {
+		return nil, err
+	}
+	moment, err := time.Parse("2006-01-02 15:04:05.999999", at)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := s.exec(ctx, "INSERT INTO app.points (number) VALUES ($1)", o.taken); err != nil {
+		return nil, err
+	}
+	xidText, err := s.value(ctx, "SELECT pg_current_xact_id()")
+	if err != nil {
+		return nil, err
+	}
+	xid, err := strconv.ParseUint(xidText, 10, 64)
+	if err != nil {
+		return nil, err
+	}
+	after, err := o.withPoint(ctx, s, before)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.run(ctx, "COMMIT"); err != nil {
+		return nil, err
+	}
+	name := fmt.Sprintf("locked point %d, ", o.taken)
+	return []*point{
+		{name + mark, engine.Target{Kind: engine.TargetMark, Name: mark}, before},
+		{name + "time " + at, engine.Target{Kind: engine.TargetTime, Time: moment}, before},
+		{name + "before xid " + xidText, engine.Target{Kind: engine.TargetBeforeXID, XID: xid}, before},
+		{name + "xid " + xidText, engine.Target{Kind: engine.TargetXID, XID: xid}, after},
+	}, nil
+}
+
+// withPoint is the truth before with app.points as the session sees it now.
+func (o *observer) withPoint(ctx context.Context, s *session, before *truth) (*truth, error) {
+	var changed []table
+	for _, t := range o.tables {
+		if t.name == "app.points" {
+			changed = append(changed, t)
+		}
+	}
+	after, err := readTables(ctx, s, changed, o.newDir()+"-after")
+	if err != nil {
+		return nil, err
+	}
+	for name, sum := range before.tables {
+		if _, again := after.tables[name]; !again {
+			after.tables[name], after.files[name] = sum, before.files[name]
+		}
+	}
+	return after, nil
+}
