@@ -1,0 +1,296 @@
+package catalog
+
+import (
+	"context"
+	"slices"
+)
+
+// dependencyRow is a row of pg_depend: an object and what it needs.
+type dependencyRow struct {
+	Class    string
+	Object   uint32
+	RefClass string
+	Ref      uint32
+	Type     string
+}
+
+// readDependencies reads the normal dependencies ('n') among user objects, and
+// those on extensions that ALTER … DEPENDS ON EXTENSION makes ('x'). Internal
+// and automatic ones tie an object to its own parts, which the model does by itself.
+func (r *reader) readDependencies(ctx context.Context) error {
+	var err error
+	r.dependencies, err = collect[dependencyRow](ctx, r, "reading dependencies", `
+SELECT d.classid::regclass::text AS class, d.objid AS object, d.refclassid::regclass::text AS ref_class, d.refobjid AS ref,
+       d.deptype::text AS type
+FROM pg_depend d
+WHERE d.deptype IN ('n', 'x') AND d.refobjid >= 16384 AND d.objid >= 16384 AND d.refclassid <> 'pg_namespace'::regclass`)
+	return err
+}
+
+// assembly ties rows to the objects they belong to.
+type assembly struct {
+	*reader
+	tables      map[uint32]*Table
+	views       map[uint32]*View
+	composites  map[uint32]*Type // by pg_class oid
+	types       map[uint32]*Type
+	typeRows    map[uint32]typeRow
+	needs       map[Ref]*[]Ref    // where an object's dependencies go
+	onExtension map[Ref]*[]string // where its DEPENDS ON EXTENSION go
+}
+
+func (r *reader) assemble() {
+	a := &assembly{
+		reader: r, tables: map[uint32]*Table{}, views: map[uint32]*View{}, composites: map[uint32]*Type{},
+		types: map[uint32]*Type{}, typeRows: map[uint32]typeRow{}, needs: map[Ref]*[]Ref{}, onExtension: map[Ref]*[]string{},
+	}
+	for i := range r.c.Tables {
+		a.tables[r.c.Tables[i].OID] = &r.c.Tables[i]
+	}
+	for i := range r.c.Views {
+		a.views[r.c.Views[i].OID] = &r.c.Views[i]
+	}
+	for i := range r.c.Types {
+		t := &r.c.Types[i]
+		a.types[t.OID] = t
+		if t.Kind == TypeComposite {
+			a.composites[t.Relation] = t
+		}
+	}
+	for _, t := range r.typeRows {
+		a.typeRows[t.OID] = t
+	}
+	a.attachColumns()
+	a.attachParts()
+	for _, p := range r.parents {
+		if t := a.tables[p.Child]; t != nil {
+			t.Parents = append(t.Parents, p.Parent)
+		}
+	}
+	for i := range r.c.Tables {
+		r.c.Tables[i].settleIdentity(r.identities)
+	}
+	a.attachDependencies()
+}
+
+func (a *assembly) attachColumns() {
+	for _, row := range a.columns {
+		row.Column.ACL = ACL{row.ACLItems, row.ACLInitial}
+		switch {
+		case a.tables[row.Relation] != nil:
+			t := a.tables[row.Relation]
+			t.Columns = append(t.Columns, row.Column)
+		case a.views[row.Relation] != nil:
+			v := a.views[row.Relation]
+			v.Columns = append(v.Columns, row.Column)
+		case a.composites[row.Relation] != nil:
+			t := a.composites[row.Relation]
+			t.Columns = append(t.Columns, row.Column)
+		}
+	}
+}
+
+func (a *assembly) attachParts() {
+	for _, k := range a.constraints {
+		if t := a.tables[k.Relation]; t != nil {
+			t.Constraints = append(t.Constraints, k.Constraint)
+		} else if d := a.types[k.Domain]; d != nil {
+			d.Constraints = append(d.Constraints, k.Constraint)
+		}
+	}
+	for _, i := range a.indexes {
+		if t := a.tables[i.Relation]; t != nil {
+			t.Indexes = append(t.Indexes, i.Index)
+		} else if v := a.views[i.Relation]; v != nil {
+			v.Indexes = append(v.Indexes, i.Index)
+		}
+	}
+	for _, g := range a.triggers {
+		if t := a.tables[g.Relation]; t != nil {
+			t.Triggers = append(t.Triggers, g.Trigger)
+		} else if v := a.views[g.Relation]; v != nil {
+			v.Triggers = append(v.Triggers, g.Trigger)
+		}
+	}
+	for _, w := range a.rules {
+		if t := a.tables[w.Relation]; t != nil {
+			t.Rules = append(t.Rules, w.Rule)
+		} else if v := a.views[w.Relation]; v != nil && !w.Return {
+			v.Rules = append(v.Rules, w.Rule)
+		}
+	}
+	for _, p := range a.policies {
+		if t := a.tables[p.Relation]; t != nil {
+			t.Policies = append(t.Policies, p.Policy)
+		}
+	}
+}
+
+// settleIdentity finds the columns that identify a row in the log, and the
+// replica identity that is the user's own.
+func (t *Table) settleIdentity(recorded map[uint32]string) {
+	t.ReplicaIdentity = t.LiveIdentity
+	if original, ok := recorded[t.OID]; ok && t.LiveIdentity == "f" {
+		t.ReplicaIdentity = original
+	}
+	if t.LiveIdentity == "n" {
+		return
+	}
+	for _, i := range t.Indexes {
+		if !i.Immediate || !i.Valid || (t.LiveIdentity == "i") != i.Identity || (t.LiveIdentity != "i" && !i.Primary) {
+			continue
+		}
+		usable := func(attnum int16) bool {
+			c := t.column(attnum)
+			return c != nil && c.Generated == ""
+		}
+		if !slices.ContainsFunc(i.Keys, func(k int16) bool { return !usable(k) }) {
+			t.IdentityAttnums = slices.Clone(i.Keys)
+		}
+	}
+}
+
+// attachDependencies puts every dependency where its object is, naming what it
+// needs by the object that DDL makes.
+func (a *assembly) attachDependencies() {
+	a.openSlots()
+	extensions := map[uint32]string{}
+	for _, e := range a.c.Extensions {
+		extensions[e.OID] = e.Name
+	}
+	for _, d := range a.dependencies {
+		from := Ref{Class(d.Class), d.Object}
+		if d.Type == "x" {
+			if slot := a.onExtension[from]; slot != nil && extensions[d.Ref] != "" {
+				*slot = append(*slot, extensions[d.Ref])
+			}
+			continue
+		}
+		slot := a.needs[from]
+		if slot == nil {
+			continue
+		}
+		to, ok := a.resolve(Ref{Class(d.RefClass), d.Ref})
+		if ok && a.needs[to] != slot {
+			*slot = append(*slot, to)
+		}
+	}
+	for _, slot := range a.needs {
+		slices.SortFunc(*slot, compareRefs)
+		*slot = slices.Compact(*slot)
+	}
+	for _, slot := range a.onExtension {
+		slices.Sort(*slot)
+	}
+}
+
+func (a *assembly) openSlots() {
+	object := func(class Class, o *Object) {
+		a.needs[Ref{class, o.OID}] = &o.Depends
+		a.onExtension[Ref{class, o.OID}] = &o.DependsOnExtensions
+	}
+	c := a.c
+	for i := range c.Extensions {
+		object(ClassExtension, &c.Extensions[i].Object)
+	}
+	for i := range c.Collations {
+		object(ClassCollation, &c.Collations[i].Object)
+	}
+	for i := range c.Types {
+		t := &c.Types[i]
+		object(ClassType, &t.Object)
+		if t.Kind == TypeComposite {
+			a.needs[Ref{ClassRelation, t.Relation}] = &t.Depends
+		}
+		a.openConstraints(t.Constraints)
+	}
+	for i := range c.Functions {
+		object(ClassFunction, &c.Functions[i].Object)
+	}
+	for i := range c.Sequences {
+		object(ClassRelation, &c.Sequences[i].Object)
+	}
+	for i := range c.Statistics {
+		object(ClassStatistics, &c.Statistics[i].Object)
+	}
+	for i := range c.Casts {
+		object(ClassCast, &c.Casts[i].Object)
+	}
+	for i := range c.EventTriggers {
+		object(ClassEventTrigger, &c.EventTriggers[i].Object)
+	}
+	for i := range c.Publications {
+		object(ClassPublication, &c.Publications[i].Object)
+	}
+	for i := range c.Views {
+		v := &c.Views[i]
+		object(ClassRelation, &v.Object)
+		a.openRelationParts(v.Columns, v.Indexes, v.Triggers, v.Rules)
+	}
+	for i := range c.Tables {
+		t := &c.Tables[i]
+		a.needs[Ref{ClassRelation, t.OID}] = &t.Depends
+		a.openConstraints(t.Constraints)
+		a.openRelationParts(t.Columns, t.Indexes, t.Triggers, t.Rules)
+		for j := range t.Policies {
+			a.needs[Ref{ClassPolicy, t.Policies[j].OID}] = &t.Policies[j].Depends
+		}
+	}
+	for _, w := range a.rules {
+		if v := a.views[w.Relation]; v != nil && w.Return {
+			a.needs[Ref{ClassRule, w.OID}] = &v.Depends
+		}
+	}
+}
+
+func (a *assembly) openConstraints(constraints []Constraint) {
+	for i := range constraints {
+		a.needs[Ref{ClassConstraint, constraints[i].OID}] = &constraints[i].Depends
+	}
+}
+
+func (a *assembly) openRelationParts(columns []Column, indexes []Index, triggers []Trigger, rules []Rule) {
+	for i := range columns {
+		if columns[i].DefaultOID != 0 {
+			a.needs[Ref{ClassDefault, columns[i].DefaultOID}] = &columns[i].DefaultDepends
+		}
+	}
+	for i := range indexes {
+		a.needs[Ref{ClassRelation, indexes[i].OID}] = &indexes[i].Depends
+		a.onExtension[Ref{ClassRelation, indexes[i].OID}] = &indexes[i].OnExtension
+	}
+	for i := range triggers {
+		a.needs[Ref{ClassTrigger, triggers[i].OID}] = &triggers[i].Depends
+		a.onExtension[Ref{ClassTrigger, triggers[i].OID}] = &triggers[i].OnExtension
+	}
+	for i := range rules {
+		a.needs[Ref{ClassRule, rules[i].OID}] = &rules[i].Depends
+	}
+}
+
+// resolve names the object whose CREATE makes the one given: the extension of a
+// member, the table of a row type, the element of an array. It is false
+// for what the model does not hold.
+func (a *assembly) resolve(ref Ref) (Ref, bool) {
+	for range 4 { // array → row type → table is the longest way
+		if extension, ok := a.members[ref]; ok {
+			ref = Ref{ClassExtension, extension}
+		}
+		if ref.Class == ClassRelation && a.composites[ref.OID] != nil {
+			ref = Ref{ClassType, a.composites[ref.OID].OID}
+		}
+		row, ok := a.typeRows[ref.OID]
+		if ref.Class != ClassType || !ok || a.types[ref.OID] != nil {
+			break
+		}
+		switch {
+		case row.Element != 0:
+			ref.OID = row.Element
+		case row.Range != 0:
+			ref.OID = row.Range
+		case row.Relation != 0:
+			ref = Ref{ClassRelation, row.Relation}
+		}
+	}
+	return ref, a.needs[ref] != nil
+}

@@ -1,0 +1,147 @@
+package catalog
+
+import "context"
+
+type columnRow struct {
+	Column
+	Relation             uint32
+	ACLItems, ACLInitial []string
+}
+
+type parentRow struct{ Child, Parent uint32 }
+
+// readRelations reads sequences, tables, views and the columns of all of them.
+func (r *reader) readRelations(ctx context.Context) error {
+	for _, read := range []func(context.Context) error{r.readSequences, r.readTables, r.readViews, r.readColumns} {
+		if err := read(ctx); err != nil {
+			return err
+		}
+	}
+	var err error
+	r.parents, err = collect[parentRow](ctx, r, "reading inheritance", `
+SELECT i.inhrelid AS child, i.inhparent AS parent FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+WHERE c.relkind IN ('r', 'p') ORDER BY i.inhrelid, i.inhseqno`)
+	if err != nil {
+		return err
+	}
+	return r.readIdentities(ctx)
+}
+
+// readIdentities reads the replica identities that tables had before pgrecall
+// set theirs to FULL.
+func (r *reader) readIdentities(ctx context.Context) error {
+	known, err := collect[struct{ Known bool }](ctx, r, "looking for recorded replica identities", `
+SELECT coalesce(has_schema_privilege('pgrecall', 'USAGE') AND has_table_privilege(to_regclass('pgrecall.identities'), 'SELECT'), false) AS known
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = 'pgrecall' AND c.relname = 'identities'`)
+	if err != nil || len(known) == 0 || !known[0].Known {
+		return err
+	}
+	rows, err := collect[struct {
+		Relid    uint32
+		Original string
+	}](ctx, r, "reading recorded replica identities", `SELECT relid, original::text AS original FROM pgrecall.identities`)
+	r.identities = make(map[uint32]string, len(rows))
+	for _, row := range rows {
+		r.identities[row.Relid] = row.Original
+	}
+	return err
+}
+
+func (r *reader) readSequences(ctx context.Context) error {
+	rows, err := collect[struct {
+		Sequence
+		ACLItems, ACLInitial []string
+	}](ctx, r, "reading sequences", `
+SELECT c.oid, n.nspname::text AS schema, c.relname::text AS name, pg_get_userbyid(c.relowner)::text AS owner,
+       coalesce(note.description, '') AS comment, c.relpersistence::text AS persistence, format_type(s.seqtypid, NULL) AS type,
+       s.seqstart AS start, s.seqmin AS min, s.seqmax AS max, s.seqincrement AS increment, s.seqcache AS cache, s.seqcycle AS cycle,
+       coalesce(d.refobjid, 0::oid) AS owner_table, coalesce(d.refobjsubid, 0)::int2 AS owner_column, coalesce(d.deptype = 'i', false) AS identity,
+       {acl c.relacl s c.relowner}
+FROM pg_sequence s JOIN pg_class c ON c.oid = s.seqrelid JOIN pg_namespace n ON n.oid = c.relnamespace {note pg_class c}
+LEFT JOIN pg_depend d ON d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.objsubid = 0
+     AND d.refclassid = 'pg_class'::regclass AND d.refobjsubid > 0 AND d.deptype IN ('a', 'i')
+WHERE {user n} AND {own pg_class c} AND c.relpersistence <> 't' ORDER BY n.nspname, c.relname`)
+	for _, s := range rows {
+		s.Sequence.ACL = ACL{s.ACLItems, s.ACLInitial}
+		r.c.Sequences = append(r.c.Sequences, s.Sequence)
+	}
+	return err
+}
+
+func (r *reader) readTables(ctx context.Context) error {
+	rows, err := collect[struct {
+		Table
+		ACLItems, ACLInitial []string
+	}](ctx, r, "reading tables", `
+SELECT c.oid, n.nspname::text AS schema, c.relname::text AS name, pg_get_userbyid(c.relowner)::text AS owner,
+       coalesce(note.description, '') AS comment, c.relkind::text AS kind, c.relpersistence::text AS persistence,
+       c.relfilenode AS file_node, coalesce(pg_table_size(c.oid), 0) AS bytes,
+       coalesce(pg_relation_size(c.oid), 0) / current_setting('block_size')::int8 AS pages,
+       c.relispartition AS partition, CASE WHEN c.relispartition THEN coalesce(pg_get_expr(c.relpartbound, c.oid), '') ELSE '' END AS bound,
+       CASE c.relkind WHEN 'p' THEN pg_get_partkeydef(c.oid) ELSE '' END AS partition_key,
+       CASE WHEN c.reloftype <> 0 THEN format_type(c.reloftype, NULL) ELSE '' END AS of_type,
+       c.reloptions AS options, toast.reloptions AS toast_options,
+       CASE WHEN am.amname <> 'heap' THEN am.amname::text ELSE '' END AS access_method, coalesce(ts.spcname::text, '') AS tablespace,
+       c.relreplident::text AS live_identity, c.relrowsecurity AS row_security, c.relforcerowsecurity AS force_row_security,
+       {acl c.relacl r c.relowner}
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace {note pg_class c}
+LEFT JOIN pg_class toast ON toast.oid = c.reltoastrelid
+LEFT JOIN pg_am am ON am.oid = c.relam
+LEFT JOIN pg_tablespace ts ON ts.oid = c.reltablespace
+WHERE c.relkind IN ('r', 'p') AND c.relpersistence <> 't' AND {user n} AND {own pg_class c} ORDER BY n.nspname, c.relname`)
+	for _, t := range rows {
+		t.Table.ACL = ACL{t.ACLItems, t.ACLInitial}
+		if t.AccessMethod == "" {
+			t.Table.AccessMethod = ""
+		}
+		r.c.Tables = append(r.c.Tables, t.Table)
+	}
+	return err
+}
+
+func (r *reader) readViews(ctx context.Context) error {
+	rows, err := collect[struct {
+		View
+		ACLItems, ACLInitial []string
+	}](ctx, r, "reading views", `
+SELECT c.oid, n.nspname::text AS schema, c.relname::text AS name, pg_get_userbyid(c.relowner)::text AS owner,
+       coalesce(note.description, '') AS comment, c.relkind::text AS kind, rtrim(pg_get_viewdef(c.oid), ';') AS definition,
+       c.reloptions AS options, toast.reloptions AS toast_options, c.relispopulated AS populated,
+       CASE c.relkind WHEN 'm' THEN coalesce(pg_table_size(c.oid), 0) ELSE 0 END AS bytes,
+       CASE WHEN am.amname <> 'heap' THEN am.amname::text ELSE '' END AS access_method, coalesce(ts.spcname::text, '') AS tablespace,
+       {acl c.relacl r c.relowner}
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace {note pg_class c}
+LEFT JOIN pg_class toast ON toast.oid = c.reltoastrelid
+LEFT JOIN pg_am am ON am.oid = c.relam
+LEFT JOIN pg_tablespace ts ON ts.oid = c.reltablespace
+WHERE c.relkind IN ('v', 'm') AND c.relpersistence <> 't' AND {user n} AND {own pg_class c} ORDER BY n.nspname, c.relname`)
+	for _, v := range rows {
+		v.View.ACL = ACL{v.ACLItems, v.ACLInitial}
+		r.c.Views = append(r.c.Views, v.View)
+	}
+	return err
+}
+
+func (r *reader) readColumns(ctx context.Context) error {
+	var err error
+	r.columns, err = collect[columnRow](ctx, r, "reading columns", `
+SELECT a.attrelid AS relation, a.attnum, a.attname::text AS name, a.atttypid AS type, a.atttypmod AS typmod,
+       format_type(a.atttypid, a.atttypmod) AS type_name, a.attnotnull AS not_null,
+       coalesce(pg_get_expr(d.adbin, d.adrelid), '') AS "default", coalesce(d.oid, 0::oid) AS default_oid,
+       a.attidentity::text AS identity, a.attgenerated::text AS generated,
+       CASE WHEN a.attcollation NOT IN (0, t.typcollation) THEN quote_ident(ln.nspname) || '.' || quote_ident(l.collname) ELSE '' END AS collation,
+       CASE WHEN a.attstorage <> t.typstorage THEN a.attstorage::text ELSE '' END AS storage, a.attcompression::text AS compression,
+       coalesce(a.attstattarget, -1)::int4 AS statistics, a.attoptions AS options, a.attislocal AS local, a.attinhcount::int4 AS inherited,
+       CASE WHEN a.atthasmissing THEN coalesce(a.attmissingval::text, '') ELSE '' END AS missing,
+       coalesce(note.description, '') AS comment,
+       a.attacl::text[] AS acl_items, CASE WHEN a.attacl IS NOT NULL THEN acldefault('c', c.relowner)::text[] END AS acl_initial
+FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+JOIN pg_type t ON t.oid = a.atttypid
+LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+LEFT JOIN pg_collation l ON l.oid = a.attcollation LEFT JOIN pg_namespace ln ON ln.oid = l.collnamespace
+LEFT JOIN pg_description note ON note.classoid = 'pg_class'::regclass AND note.objoid = a.attrelid AND note.objsubid = a.attnum
+WHERE a.attnum > 0 AND NOT a.attisdropped AND c.relkind IN ('r', 'p', 'v', 'm', 'c') AND c.relpersistence <> 't'
+  AND {user n} AND {own pg_class c}
+ORDER BY a.attrelid, a.attnum`)
+	return err
+}
