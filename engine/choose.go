@@ -1,0 +1,101 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/pgrecall/pgrecall/engine/internal/plan"
+	"github.com/pgrecall/pgrecall/format"
+	"github.com/pgrecall/pgrecall/wal"
+)
+
+// choose returns the ways to reach a target, best first.
+func (h *holding) choose(ctx context.Context, t Target) ([]plan.Choice, error) {
+	choices, err := h.resolve(ctx, t)
+	switch {
+	case errors.Is(err, plan.ErrUnreachable):
+		return nil, windowf("%w", err)
+	case errors.Is(err, plan.ErrAmbiguous):
+		return nil, usagef("%w", err)
+	}
+	return choices, err
+}
+
+func (h *holding) resolve(ctx context.Context, t Target) ([]plan.Choice, error) {
+	read := func(s plan.Segment) ([]format.Transaction, error) {
+		seg, err := h.openSegment(ctx, s)
+		if err != nil {
+			return nil, err
+		}
+		return seg.Transactions(), nil
+	}
+	switch t.Kind {
+	case TargetLatest:
+		return plan.Latest(h.bases)
+	case TargetTime:
+		return plan.AtTime(h.bases, t.Time, read)
+	case TargetLSN:
+		return plan.AtLSN(h.bases, t.LSN)
+	case TargetXID, TargetBeforeXID:
+		found, err := plan.FindXID(h.chains, t.XID, read)
+		if err != nil {
+			return nil, err
+		}
+		return plan.AtTransaction(h.bases, found, t.Kind == TargetBeforeXID)
+	case TargetMark:
+		found, err := h.findMark(ctx, t.Name)
+		if err != nil {
+			return nil, err
+		}
+		return plan.AtTransaction(h.bases, found, false)
+	case TargetSnapshot:
+		return plan.OfSnapshot(h.bases, t.Name)
+	}
+	return nil, fmt.Errorf("unknown kind of target %d", t.Kind)
+}
+
+// findMark looks for the transaction that set a mark, from the end of the newest log on.
+func (h *holding) findMark(ctx context.Context, name string) (*plan.Found, error) {
+	for i := range slices.Backward(h.chains) {
+		for _, s := range slices.Backward(h.chains[i].Segments) {
+			seg, err := h.openSegment(ctx, s)
+			if err != nil {
+				return nil, err
+			}
+			for _, m := range slices.Backward(seg.Messages()) {
+				if m.Prefix == format.PrefixMark && m.Content == name {
+					return &plan.Found{Chain: &h.chains[i], Txn: seg.Transactions()[m.Txn]}, nil
+				}
+			}
+		}
+	}
+	return nil, fmt.Errorf("%w: nothing matches: no log holds a mark %q", plan.ErrUnreachable, name)
+}
+
+// openSegment opens a segment and makes sure that it is the one its name and place say.
+func (h *holding) openSegment(ctx context.Context, s plan.Segment) (*wal.Segment, error) {
+	r, err := h.source.OpenSegment(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	seg, err := wal.OpenSegment(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	if err := seg.CheckName(s.SegmentName); err != nil {
+		return nil, err
+	}
+	head := seg.Head()
+	if head.SystemID != h.source.SystemID || head.DatabaseOID != h.source.DatabaseOID || !inLog(s, head) {
+		return nil, integrityf("segment %s is of log %v of system %s, and does not belong there", h.source.Path(s.Object), head.Log, head.SystemID)
+	}
+	return seg, nil
+}
+
+// point says what a choice reached: the last transaction included, or the snapshot's position.
+func point(lsn format.LSN, xid uint64, t time.Time) Point {
+	return Point{LSN: lsn, XID: xid, Time: t.UTC(), LocalTime: t.Local().Format("2006-01-02 15:04:05.999999 -07:00")}
+}

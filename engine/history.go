@@ -1,0 +1,277 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/pgrecall/pgrecall/engine/internal/plan"
+	"github.com/pgrecall/pgrecall/format"
+	"github.com/pgrecall/pgrecall/wal"
+)
+
+// inLog says whether a segment lies in the folder of its log.
+func inLog(s plan.Segment, head format.SegmentHead) bool {
+	return strings.HasPrefix(s.Object, "log/"+head.Log.String()+"/")
+}
+
+// history is the log between a snapshot and a cut, as one pass over the segments' transactions, messages and layouts
+// tells it; the changes themselves are read later, table by table.
+type history struct {
+	held     *holding
+	choice   plan.Choice
+	body     *format.Body
+	segments []pastSegment
+	// reached is the last transaction at or before the cut.
+	reached Point
+	// statements are the DDL after the snapshot, in order.
+	statements []statement
+	// sequences are the samples before and after the cut.
+	before, after map[uint32]format.SequenceSample
+	afterSeen     bool
+	tables        map[uint32]*pastTable
+}
+
+// pastSegment is a segment that holds transactions to apply.
+type pastSegment struct {
+	plan.Segment
+	// past is the predecessor's end: transactions that end at or before it were in that one.
+	past format.LSN
+	// lanes are the tables with records in it.
+	lanes map[uint32]bool
+}
+
+// pastTable is what the log tells of one table after its snapshot.
+type pastTable struct {
+	layout format.Layout
+	// changes is the number of records to fold.
+	changes uint64
+	// conflict says why the changes can not be folded, nil where they can.
+	conflict *conflict
+}
+
+// conflict is a change of a table's form that no statement announced.
+type conflict struct {
+	txn  format.Transaction
+	what string
+}
+
+// statement is a DDL message and its transaction.
+type statement struct {
+	wal.DDL
+	txn format.Transaction
+	// broken says why the message can not be read; then it may have touched anything.
+	broken error
+}
+
+// newHistory makes the one pass. It reads no change of any table.
+func newHistory(ctx context.Context, h *holding, c plan.Choice, body *format.Body) (*history, error) {
+	p := &history{held: h, choice: c, body: body, tables: map[uint32]*pastTable{},
+		before: map[uint32]format.SequenceSample{}, after: map[uint32]format.SequenceSample{}}
+	p.reached = point(c.Base.From, 0, c.Base.FromTime)
+	for _, s := range body.Sequences {
+		p.before[s.OID] = s
+	}
+	segments := c.Segments()
+	var publication format.Publication
+	for i, s := range segments {
+		seg, err := h.openSegment(ctx, s)
+		if err != nil {
+			return nil, err
+		}
+		head := seg.Head()
+		if i > 0 && head.Publication != publication {
+			return nil, windowf("the publication was changed or made anew on the source between %v and %v: changes may be missing from there on; the last exact point before is --lsn %v",
+				s.From, s.To, s.From)
+		}
+		publication = head.Publication
+		past := pastSegment{Segment: s, lanes: map[uint32]bool{}}
+		if i > 0 {
+			past.past = segments[i-1].To
+		}
+		if err := p.scan(seg, &past); err != nil {
+			return nil, err
+		}
+		p.sample(head)
+		p.segments = append(p.segments, past)
+	}
+	return p, nil
+}
+
+// scan takes in the transactions, layouts and messages of a segment.
+func (p *history) scan(seg *wal.Segment, past *pastSegment) error {
+	txns, layouts := seg.Transactions(), seg.Layouts()
+	for _, table := range seg.Tables() {
+		past.lanes[table] = true
+	}
+	for i := range txns {
+		t := &txns[i]
+		if t.EndLSN <= past.past || t.EndLSN > p.choice.Cut {
+			continue
+		}
+		if t.EndLSN > p.choice.Base.From {
+			p.reached = point(t.EndLSN, t.XID, t.Time)
+		}
+		for _, count := range t.Tables {
+			p.count(t, &layouts[count.Layout], count)
+		}
+	}
+	for _, m := range seg.Messages() {
+		t := txns[m.Txn]
+		if m.Prefix != format.PrefixDDL || t.EndLSN <= past.past || t.EndLSN > p.choice.Cut || p.seenByAll(t.XID) {
+			continue
+		}
+		s := statement{txn: t}
+		s.DDL, s.broken = wal.ParseDDL(m.Content)
+		p.statements = append(p.statements, s)
+	}
+	return nil
+}
+
+// seenByAll says whether every group of the snapshot sees the transaction.
+func (p *history) seenByAll(xid uint64) bool {
+	for i := range p.choice.Base.Envelope.Groups {
+		if !p.choice.Base.Envelope.Groups[i].Visibility.Sees(xid) {
+			return false
+		}
+	}
+	return true
+}
+
+// data returns the table's entry of the snapshot, or nil.
+func (p *history) data(oid uint32) *format.TableData {
+	for i := range p.body.Tables {
+		if p.body.Tables[i].OID == oid {
+			return &p.body.Tables[i]
+		}
+	}
+	return nil
+}
+
+// sees says whether the table's rows in the snapshot are after the transaction.
+func (p *history) sees(t *format.TableData, xid uint64) bool {
+	return p.choice.Base.Envelope.Groups[t.Group].Visibility.Sees(xid)
+}
+
+// count takes in one table's changes in one transaction.
+func (p *history) count(t *format.Transaction, layout *format.Layout, c format.TableCount) {
+	if layout.Schema == wal.Schema {
+		return
+	}
+	known := p.tables[layout.Table]
+	data := p.data(layout.Table)
+	if data == nil {
+		if known == nil && !p.seenByAll(t.XID) {
+			p.tables[layout.Table] = &pastTable{layout: *layout, conflict: &conflict{*t, "it is not in the snapshot"}}
+		}
+		return
+	}
+	if p.sees(data, t.XID) {
+		return
+	}
+	if known == nil {
+		known = &pastTable{layout: *layout}
+		p.tables[layout.Table] = known
+	}
+	known.changes += c.Inserted + c.Updated + c.Deleted + c.Truncated
+	if known.conflict != nil {
+		return
+	}
+	if what := differs(data, layout); what != "" {
+		known.conflict = &conflict{*t, what}
+	}
+}
+
+// differs says in what the layout of a table's changes is not that of its rows in the snapshot; empty means in nothing.
+func differs(d *format.TableData, l *format.Layout) string {
+	if len(d.Columns) != len(l.Columns) {
+		return fmt.Sprintf("it has %d columns in the log and %d in the snapshot", len(l.Columns), len(d.Columns))
+	}
+	var key []int16
+	for i, c := range l.Columns {
+		had := d.Columns[i]
+		if c.Name != had.Name || c.Type != had.Type || c.Typmod != had.Typmod {
+			return fmt.Sprintf("its column %q differs from column %q of the snapshot in name or type", c.Name, had.Name)
+		}
+		if c.Key {
+			key = append(key, had.Attnum)
+		}
+	}
+	switch d.Identity.Kind {
+	case format.IdentityKey:
+		want := slices.Sorted(slices.Values(d.Identity.Attnums))
+		if l.ReplicaIdentity == "f" || l.ReplicaIdentity == "n" || !slices.Equal(key, want) {
+			return fmt.Sprintf("its replica identity was switched (to %q)", l.ReplicaIdentity)
+		}
+	case format.IdentityFull:
+		if l.ReplicaIdentity != "f" {
+			return fmt.Sprintf("its replica identity was switched (from FULL to %q)", l.ReplicaIdentity)
+		}
+	}
+	return ""
+}
+
+// sample takes in a segment's samples of sequences.
+func (p *history) sample(head format.SegmentHead) {
+	if p.afterSeen {
+		return
+	}
+	into := p.before
+	if head.SampledAt >= p.choice.Cut {
+		into, p.afterSeen = p.after, true
+	}
+	for _, s := range head.Sequences {
+		into[s.OID] = s
+	}
+}
+
+// sequence returns the value that a sequence gets: the farther of the samples around the cut, so that it is never
+// below what was given out. Sequences are not decoded (PostgreSQL documentation, "Logical Replication Restrictions").
+func (p *history) sequence(oid uint32, descending bool) (format.SequenceSample, bool) {
+	b, okB := p.before[oid]
+	a, okA := p.after[oid]
+	switch {
+	case !okA:
+		return b, okB
+	case !okB:
+		return a, true
+	}
+	farther := a.Value > b.Value || a.Value == b.Value && a.Called
+	if descending {
+		farther = a.Value < b.Value || a.Value == b.Value && a.Called
+	}
+	if farther {
+		return a, true
+	}
+	return b, true
+}
+
+// records calls fn with each record of a table that the target includes and its rows in the snapshot do not, in
+// commit order. It reads no other table's chunks.
+func (p *history) records(ctx context.Context, t *format.TableData, fn func(format.Record) error) error {
+	for _, s := range p.segments {
+		if !s.lanes[t.OID] {
+			continue
+		}
+		seg, err := p.held.openSegment(ctx, s.Segment)
+		if err != nil {
+			return err
+		}
+		txns := seg.Transactions()
+		err = seg.Records(ctx, t.OID, func(r format.Record) error {
+			txn := &txns[r.Txn]
+			if txn.EndLSN <= s.past || txn.EndLSN > p.choice.Cut || p.sees(t, txn.XID) {
+				return nil
+			}
+			if what := differs(t, &seg.Layouts()[r.Layout]); what != "" {
+				return integrityf("table %s.%s: %s, and the segment's transactions do not tell it", t.Schema, t.Name, what)
+			}
+			return fn(r)
+		})
+		if err != nil {
+			return fmt.Errorf("read the changes of table %s.%s: %w", t.Schema, t.Name, err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,186 @@
+package engine
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/pgrecall/pgrecall/format"
+	"github.com/pgrecall/pgrecall/snapshot/catalog"
+	"github.com/pgrecall/pgrecall/wal"
+)
+
+// crossing is the question whether the statements between a snapshot and a target let the target be restored from
+// that snapshot.
+type crossing struct {
+	past    *history
+	catalog *catalog.Catalog
+	// wanted are the tables to be restored, by oid.
+	wanted map[uint32]*format.TableData
+	// whole: all of the database, so that every object counts.
+	whole bool
+	// lenient accepts objects as of the snapshot where no layout changed.
+	lenient bool
+}
+
+// judge returns the statements whose effect is not included, or an ErrWindow that names the first that can not be crossed.
+func (c *crossing) judge() (notIncluded []string, err error) {
+	for i := range c.past.statements {
+		s := &c.past.statements[i]
+		hinders, why := c.hinders(s)
+		if hinders {
+			return nil, c.refuse(s.txn, why, "")
+		}
+		if why != "" {
+			notIncluded = append(notIncluded, why)
+		}
+	}
+	for _, oid := range sortedKeys(c.past.tables) {
+		t := c.past.tables[oid]
+		if t.conflict == nil || !c.whole && c.wanted[oid] == nil {
+			continue
+		}
+		what := fmt.Sprintf("table %s.%s: %s, and no statement in the log says why", t.layout.Schema, t.layout.Name, t.conflict.what)
+		return nil, c.refuse(t.conflict.txn, what, "")
+	}
+	return notIncluded, nil
+}
+
+// hinders says whether a statement prevents the restore, and describes it; an empty description is of one that
+// changed nothing that is restored.
+func (c *crossing) hinders(s *statement) (bool, string) {
+	switch {
+	case s.broken != nil:
+		return true, fmt.Sprintf("an unreadable DDL message (%v)", s.broken)
+	case tampers(&s.DDL):
+		return true, "the publication pgrecall was changed, so that changes may be missing from there on: " + c.describe(s, nil)
+	case s.Internal || s.RefreshOnly():
+		return false, ""
+	}
+	tables := c.touched(s)
+	described := c.describe(s, tables)
+	switch {
+	case s.Incomplete:
+		return true, described + " (its message is incomplete: it may have touched any object)"
+	case c.whole && !c.lenient:
+		return true, described
+	case !c.whole && len(tables) == 0:
+		return false, described
+	case !c.lenient:
+		return true, described
+	}
+	return c.changesLayout(s, tables), described
+}
+
+// tampers says whether a statement was somebody's change of our publication, which the log does not otherwise show.
+func tampers(d *wal.DDL) bool {
+	ours := func(o wal.DDLObject) bool {
+		return o.Type == "publication" && strings.Trim(o.Identity, `"`) == wal.Publication
+	}
+	return slices.ContainsFunc(d.Dropped, ours) || !d.Internal && strings.HasPrefix(d.Tag, "ALTER PUBLICATION") && slices.ContainsFunc(d.Objects, ours)
+}
+
+// touched returns the wanted tables that a statement touched after their snapshot; for a whole restore also those
+// that the snapshot does not know.
+func (c *crossing) touched(s *statement) []uint32 {
+	var tables []uint32
+	for _, oid := range s.TouchedTables() {
+		if t := c.wanted[oid]; t != nil && !c.past.sees(t, s.txn.XID) || t == nil && c.whole {
+			tables = append(tables, oid)
+		}
+	}
+	// A wanted table's parents pass on their columns, and its types are found by the capture itself.
+	return tables
+}
+
+// changesLayout says whether any of the tables is not, after the statement, what the snapshot says of it.
+func (c *crossing) changesLayout(s *statement, tables []uint32) bool {
+	if s.Rewrite || len(s.Kept.Identity)+len(s.Kept.Published)+len(s.Kept.Unpublished) > 0 {
+		return true
+	}
+	for _, oid := range tables {
+		i := slices.IndexFunc(s.Tables, func(t wal.DDLTable) bool { return t.OID == oid })
+		if i < 0 || s.Tables[i].ByType || s.Tables[i].Columns == nil || !c.sameColumns(&s.Tables[i]) {
+			return true // dropped, or made of an altered type, or changed
+		}
+	}
+	return false
+}
+
+// sameColumns compares a table as a statement left it with the snapshot's catalog.
+func (c *crossing) sameColumns(t *wal.DDLTable) bool {
+	i := slices.IndexFunc(c.catalog.Tables, func(k catalog.Table) bool { return k.OID == t.OID })
+	if i < 0 {
+		return false
+	}
+	k := &c.catalog.Tables[i]
+	if k.Schema != t.Schema || k.Name != t.Name || k.Kind != t.Kind || k.LiveIdentity != t.Identity || k.Persistence != t.Persistence {
+		return false
+	}
+	var live []wal.DDLColumn
+	for _, column := range t.Columns {
+		if !column.Dropped {
+			live = append(live, column)
+		}
+	}
+	return slices.EqualFunc(live, k.Columns, func(a wal.DDLColumn, b catalog.Column) bool {
+		return a.Attnum == b.Attnum && a.Name == b.Name && a.Type == b.Type && a.Typmod == b.Typmod && a.Generated == b.Generated
+	})
+}
+
+// describe names a statement for people: who, when, on what, and its text, shortened.
+func (c *crossing) describe(s *statement, tables []uint32) string {
+	var on []string
+	for _, oid := range tables {
+		if t := c.past.data(oid); t != nil {
+			on = append(on, t.Schema+"."+t.Name)
+		}
+	}
+	if len(on) == 0 {
+		for _, o := range slices.Concat(s.Objects, s.Dropped) {
+			if o.Identity != "" {
+				on = append(on, o.Type+" "+o.Identity)
+			}
+		}
+	}
+	text := s.Tag
+	if len(on) > 0 {
+		text += " on " + strings.Join(slices.Compact(on[:min(len(on), 4)]), ", ")
+	}
+	text += fmt.Sprintf(" in transaction %d (%s)", s.txn.XID, stamp(s.txn.Time))
+	if s.Statement != "" {
+		text += ": " + shorten(s.Statement, 120)
+	}
+	return text
+}
+
+// refuse is the error for a target that lies across a statement, with the nearest exact points.
+func (c *crossing) refuse(txn format.Transaction, what, hint string) error {
+	before := fmt.Sprintf("--before-xid %d", txn.XID)
+	if txn.CommitLSN < c.past.choice.Base.From {
+		before = fmt.Sprintf("--lsn %v", c.past.choice.Base.From)
+		if c.past.choice.Base.Single() {
+			before = fmt.Sprintf("--snapshot %v", c.past.choice.Base.Envelope.ID)
+		}
+	}
+	after := "none yet: take a snapshot"
+	for _, b := range slices.Backward(c.past.held.bases) {
+		if b.From >= txn.EndLSN && b.Serves() && b.Envelope.Timeline == c.past.choice.Base.Envelope.Timeline {
+			after = fmt.Sprintf("--snapshot %v (%s)", b.Envelope.ID, stamp(b.FromTime))
+			break
+		}
+	}
+	if !c.lenient && c.whole && hint == "" {
+		hint = "; --catalog-of-snapshot accepts objects as of the snapshot where no table's layout changed"
+	}
+	return windowf("the target lies across a statement that this version can not fold: %s; nearest exact point before: %s; after: %s%s", what, before, after, hint)
+}
+
+// shorten makes one line of at most n runes.
+func shorten(s string, n int) string {
+	s = strings.Join(strings.Fields(s), " ")
+	if r := []rune(s); len(r) > n {
+		return string(r[:n]) + " …"
+	}
+	return s
+}
