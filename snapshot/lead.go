@@ -1,0 +1,121 @@
+package snapshot
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/pgrecall/pgrecall/format"
+	"github.com/pgrecall/pgrecall/snapshot/catalog"
+)
+
+// beginSQL opens a transaction whose snapshot is taken, or imported, by what follows.
+const beginSQL = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+
+// group is a database snapshot in which tables are read.
+type group struct {
+	format.Group
+	// name is that of the exported snapshot; empty: it was not exported.
+	name string
+}
+
+// readGroup describes the snapshot of conn's open transaction; it is the transaction's first query.
+func (r *run) readGroup(ctx context.Context, conn *pgx.Conn, export bool) (g group, err error) {
+	exported := "''"
+	if export {
+		exported = "pg_export_snapshot()"
+	}
+	var seen, lsn string
+	err = conn.QueryRow(ctx, "SELECT "+exported+", pg_current_snapshot()::text").Scan(&g.name, &seen)
+	if err == nil {
+		// A statement of its own, so that both are read after the snapshot was taken.
+		err = conn.QueryRow(ctx, "SELECT "+r.source.insertLSN()+"::text, clock_timestamp()").Scan(&lsn, &g.Time)
+	}
+	if err != nil {
+		return g, fmt.Errorf("take a snapshot: %w", err)
+	}
+	g.Time = g.Time.UTC()
+	if g.Visibility, err = format.ParseVisibility(seen); err != nil {
+		return g, err
+	}
+	g.LSN, err = format.ParseLSN(lsn)
+	return g, err
+}
+
+// export opens the lead's transaction and exports its snapshot. Where a log is to be joined, it waits, without a
+// snapshot of its own, until every transaction that was running when the log began has ended.
+func (r *run) export(ctx context.Context) error {
+	wait := newWait(r.o.WaitTimeout)
+	for {
+		if _, err := r.lead.Exec(ctx, beginSQL); err != nil {
+			return fmt.Errorf("take a snapshot: %w", err)
+		}
+		g, err := r.readGroup(ctx, r.lead, true)
+		if err != nil {
+			return err
+		}
+		if r.o.Joins == nil || g.Visibility.Xmin >= r.o.Joins.Visibility.Xmax {
+			r.exported, r.groups = g, []format.Group{g.Group}
+			return nil
+		}
+		if _, err := r.lead.Exec(ctx, "ROLLBACK"); err != nil {
+			return fmt.Errorf("release a snapshot: %w", err)
+		}
+		backends, err := olderThan(ctx, r.look, r.o.Joins.Visibility.Xmax)
+		if err != nil {
+			return err
+		}
+		note := Note{Kind: NoteWaiting, Backends: backends, Text: fmt.Sprintf(
+			"transaction %d is still running and is older than the log's start (%d)", g.Visibility.Xmin, r.o.Joins.Visibility.Xmax)}
+		r.o.at(ctx, "waiting", "")
+		if err := wait.pause(ctx, r.o.Tracer, note); err != nil {
+			return err
+		}
+	}
+}
+
+// readCatalog reads the catalog as of the exported snapshot, and makes sure that nothing in it changed before the
+// reading ended: PostgreSQL's functions that print definitions answer as of now, so only then do they fit the rest.
+func (r *run) readCatalog(ctx context.Context) error {
+	readErr := r.readInSnapshot(ctx)
+	if ctx.Err() != nil || r.fingerprint == "" {
+		return readErr
+	}
+	r.o.at(ctx, "read", "")
+	// Also where the reading failed: an object dropped meanwhile makes those functions fail.
+	if err := r.catalogUnchanged(ctx); err != nil {
+		return err
+	}
+	return readErr
+}
+
+func (r *run) readInSnapshot(ctx context.Context) error {
+	tx, err := r.look.BeginTx(ctx, pgx.TxOptions{BeginQuery: beginSQL + "; SET TRANSACTION SNAPSHOT '" + r.exported.name + "'"})
+	if err != nil {
+		return fmt.Errorf("import the snapshot: %w", err)
+	}
+	defer tx.Rollback(context.WithoutCancel(ctx)) // does nothing after Commit
+	if r.fingerprint, err = catalog.Fingerprint(ctx, tx); err != nil {
+		return fmt.Errorf("read the catalog: %w", err)
+	}
+	if r.catalog, err = catalog.Read(ctx, tx); err != nil {
+		return fmt.Errorf("read the catalog: %w", err)
+	}
+	if r.types, err = readTypes(ctx, tx, columnTypes(r.catalog)); err != nil {
+		return err
+	}
+	return tx.Commit(ctx)
+}
+
+// catalogUnchanged compares the catalog's fingerprint inside of the snapshot with that of now.
+func (r *run) catalogUnchanged(ctx context.Context) error {
+	now, err := catalog.Fingerprint(ctx, r.look)
+	if err != nil {
+		return fmt.Errorf("read the catalog again: %w", err)
+	}
+	if now != r.fingerprint {
+		return &changedError{"DDL was committed while the catalog was read"}
+	}
+	return nil
+}

@@ -1,0 +1,179 @@
+package snapshot
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/pgrecall/pgrecall/format"
+)
+
+const (
+	// pollInterval is the time between two looks at somebody else's transaction: nothing on the server tells of its end.
+	pollInterval = 200 * time.Millisecond
+	// noteInterval is the time between two notes about the same wait.
+	noteInterval = 10 * time.Second
+)
+
+// wait is one wait for somebody else.
+type wait struct {
+	timeout      time.Duration
+	began, noted time.Time
+}
+
+func newWait(timeout time.Duration) *wait { return &wait{timeout: timeout, began: time.Now()} }
+
+// note tells of the wait now and then, and ends it when its time is over.
+func (w *wait) note(t Tracer, n Note) error {
+	if w.timeout > 0 && time.Since(w.began) >= w.timeout {
+		return fmt.Errorf("%w (%v): %s%s", ErrWaitTimeout, w.timeout, n.Text, backendList(n.Backends))
+	}
+	if w.noted.IsZero() || time.Since(w.noted) >= noteInterval {
+		w.noted = time.Now()
+		t.TraceNote(n)
+	}
+	return nil
+}
+
+// pause notes and then lets a moment pass.
+func (w *wait) pause(ctx context.Context, t Tracer, n Note) error {
+	if err := w.note(t, n); err != nil {
+		return err
+	}
+	timer := time.NewTimer(pollInterval)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return fmt.Errorf("%s: %w", n.Text, context.Cause(ctx))
+	case <-timer.C:
+		return nil
+	}
+}
+
+func backendList(backends []Backend) string {
+	var b strings.Builder
+	for _, x := range backends {
+		who := fmt.Sprintf("pid %d", x.PID)
+		if x.PID == 0 {
+			who = fmt.Sprintf("prepared transaction %q", x.Prepared)
+		}
+		fmt.Fprintf(&b, "; %s of %s in database %s, %s for %v", who, x.User, x.Database, x.State, x.Age.Round(time.Second))
+	}
+	return b.String()
+}
+
+const backendColumns = `a.pid, '', coalesce(a.datname, ''), coalesce(a.usename, ''), coalesce(a.state, ''),
+	coalesce(extract(epoch FROM clock_timestamp() - a.xact_start)::float8, 0)`
+
+// olderThan lists the transactions with an id below xid, of all databases. Without the rights of pg_read_all_stats
+// the server shows only one's own.
+func olderThan(ctx context.Context, conn *pgx.Conn, xid uint64) ([]Backend, error) {
+	return readBackends(ctx, conn, `
+		SELECT `+backendColumns+`, a.backend_xid::text::int8 FROM pg_stat_activity a WHERE a.backend_xid IS NOT NULL
+		UNION ALL
+		SELECT 0, p.gid, p.database, p.owner, 'prepared', extract(epoch FROM clock_timestamp() - p.prepared)::float8, p.transaction::text::int8
+		FROM pg_prepared_xacts p`, func(id int64) bool { return int32(uint32(xid)-uint32(id)) > 0 }) // 32-bit ids wrap around
+}
+
+// lockHolders lists who holds or awaits a lock on a table that keeps readers out.
+func lockHolders(ctx context.Context, conn *pgx.Conn, table uint32) ([]Backend, error) {
+	return readBackends(ctx, conn, `
+		SELECT `+backendColumns+`, 0::int8 FROM pg_stat_activity a
+		WHERE a.pid IN (SELECT l.pid FROM pg_locks l WHERE l.locktype = 'relation' AND l.relation = $1
+			AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()) AND l.mode = 'AccessExclusiveLock')
+		UNION ALL
+		SELECT 0, p.gid, p.database, p.owner, 'prepared', extract(epoch FROM clock_timestamp() - p.prepared)::float8, 0
+		FROM pg_prepared_xacts p WHERE EXISTS (SELECT 1 FROM pg_locks l WHERE l.pid IS NULL AND l.relation = $1
+			AND l.virtualtransaction = '-1/' || p.transaction::text AND l.mode = 'AccessExclusiveLock')`, nil, table)
+}
+
+func readBackends(ctx context.Context, conn *pgx.Conn, sql string, keep func(int64) bool, args ...any) ([]Backend, error) {
+	rows, err := conn.Query(ctx, sql, args...)
+	if err != nil {
+		return nil, fmt.Errorf("see who is waited for: %w", err)
+	}
+	defer rows.Close()
+	var list []Backend
+	for rows.Next() {
+		var b Backend
+		var seconds float64
+		var id int64
+		if err := rows.Scan(&b.PID, &b.Prepared, &b.Database, &b.User, &b.State, &seconds, &id); err != nil {
+			return nil, fmt.Errorf("see who is waited for: %w", err)
+		}
+		b.Age = time.Duration(seconds * float64(time.Second))
+		if keep == nil || keep(id) {
+			list = append(list, b)
+		}
+	}
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("see who is waited for: %w", err)
+	}
+	return list, nil
+}
+
+// awaitFlush waits until the WAL up to every group's snapshot is on the server's disk, and sees that the server is
+// still the same run of it; the lead's connection would not have survived a crash. Before that, a crash could lose
+// an asynchronously committed transaction that the snapshot has seen, and give its id to another one.
+func (r *run) awaitFlush(ctx context.Context) error {
+	if r.source.recovery {
+		return nil // a standby replays only what is on its disk
+	}
+	var need format.LSN
+	for _, g := range r.groups {
+		need = max(need, r.source.recordEnd(g.LSN))
+	}
+	wait := newWait(r.o.WaitTimeout)
+	for nudged := false; ; nudged = true {
+		var text, postmaster string
+		err := r.lead.QueryRow(ctx, "SELECT pg_current_wal_flush_lsn()::text, pg_postmaster_start_time()::text").Scan(&text, &postmaster)
+		if err != nil {
+			return fmt.Errorf("see how far the WAL is on disk: %w", err)
+		}
+		flushed, err := format.ParseLSN(text)
+		if err != nil {
+			return err
+		}
+		if postmaster != r.source.postmaster {
+			return errOtherServer
+		}
+		if flushed >= need {
+			return nil
+		}
+		r.o.at(ctx, "unflushed", "")
+		if !nudged {
+			r.nudge(ctx)
+			continue
+		}
+		n := Note{Kind: NoteWaiting, Text: fmt.Sprintf("the server's WAL is on disk up to %s, and the snapshot needs %s", flushed, need)}
+		if err := wait.pause(ctx, r.o.Tracer, n); err != nil {
+			return err
+		}
+	}
+}
+
+// recordEnd returns where the last record before an insert position ends. At the beginning of a page the position is
+// given after the page's header, which is not written yet and so beyond all that can be flushed
+// (src/backend/access/transam/xlog.c, XLogBytePosToRecPtr and XLogBytePosToEndRecPtr).
+func (s source) recordEnd(insert format.LSN) format.LSN {
+	header := format.LSN(24) // SizeOfXLogShortPHD
+	if insert%s.walSegment < s.walPage {
+		header = 40 // SizeOfXLogLongPHD, on a segment's first page
+	}
+	if insert%s.walPage == header {
+		return insert - header
+	}
+	return insert
+}
+
+// nudge has the server flush its WAL, with the commit of a transaction that only logs an empty heartbeat. Where that is not
+// allowed, the WAL writer does it within moments, so that it matters to nobody that this failed.
+func (r *run) nudge(ctx context.Context) {
+	_, err := r.look.Exec(ctx, "BEGIN; SET LOCAL synchronous_commit = local; SELECT pg_logical_emit_message(true, 'pgrecall.heartbeat', ''); COMMIT")
+	if err != nil {
+		_, _ = r.look.Exec(ctx, "ROLLBACK")
+	}
+}
