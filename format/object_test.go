@@ -5,10 +5,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/google/uuid"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/pgrecall/pgrecall/format"
 )
@@ -94,5 +96,232 @@ func TestDocumentComesBack(t *testing.T) {
 	o.ID = uuid.New()
 	if err := format.ReadDocument(context.Background(), format.Memory(buf.Bytes()), o, &got); !errors.Is(err, format.ErrCorrupt) {
 		t.Errorf("another object was taken for the one wanted: %v", err)
+	}
+}
+
+// counted counts the range requests.
+type counted struct {
+	format.Memory
+	reads atomic.Int64
+}
+
+func (c *counted) ReadRange(ctx context.Context, off int64, p []byte) error {
+	c.reads.Add(1)
+	return c.Memory.ReadRange(ctx, off, p)
+}
+
+func TestOpeningNeedsFewRequests(t *testing.T) {
+	for _, test := range []struct {
+		chunks, rows        int
+		opening, all, after int64 // requests: to open; then to read all chunks; after Trim again
+	}{
+		{chunks: 3, rows: 20, opening: 1, all: 0, after: 3},
+		{chunks: 3, rows: 2000, opening: 2, all: 2, after: 3}, // the last lies in what opening read
+		{chunks: 3000, rows: 1, opening: 3, all: 3000, after: 3000},
+	} {
+		object, raws := part(t, testID, format.None, test.chunks, test.rows)
+		c := &counted{Memory: object}
+		r, err := format.OpenObject(t.Context(), c, format.Object{Name: "a.part", Size: int64(len(object)), Kind: format.KindPart})
+		if err != nil {
+			t.Fatal(err)
+		}
+		read := func() int64 {
+			c.reads.Store(0)
+			for i := range raws {
+				if _, err := r.ReadChunk(t.Context(), i, nil); err != nil {
+					t.Fatal(err)
+				}
+			}
+			return c.reads.Load()
+		}
+		if n := c.reads.Load(); n != test.opening {
+			t.Errorf("%d chunks of %d rows: %d requests to open, want %d", test.chunks, test.rows, n, test.opening)
+		}
+		if n := read(); n != test.all {
+			t.Errorf("%d chunks of %d rows: %d requests to read all, want %d", test.chunks, test.rows, n, test.all)
+		}
+		r.Trim()
+		if n := read(); n != test.after {
+			t.Errorf("%d chunks of %d rows: %d requests after Trim, want %d", test.chunks, test.rows, n, test.after)
+		}
+	}
+}
+
+func TestChunksAreReadByManyAtOnce(t *testing.T) {
+	for _, c := range []format.Compression{format.None, format.LZ4, format.Zstd} {
+		object, raws := part(t, testID, c, 50, 50)
+		r, err := format.OpenObject(t.Context(), format.Memory(object), format.Object{Name: "a.part", Size: int64(len(object)), Kind: format.KindPart})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var group errgroup.Group
+		for g := range 8 {
+			group.Go(func() error {
+				var dst []byte
+				for n := range 200 {
+					i := (n*7 + g) % len(raws)
+					var err error
+					if dst, err = r.ReadChunk(context.Background(), i, dst); err != nil {
+						return err
+					}
+					if !bytes.Equal(dst, raws[i]) {
+						return fmt.Errorf("chunk %d differs", i)
+					}
+				}
+				return nil
+			})
+		}
+		if err := group.Wait(); err != nil {
+			t.Fatalf("%v: %v", c, err)
+		}
+	}
+}
+
+// failing fails every request from the n-th on.
+type failing struct {
+	format.Memory
+	n int
+}
+
+var errStore = errors.New("the store is away")
+
+func (f *failing) ReadRange(ctx context.Context, off int64, p []byte) error {
+	if f.n--; f.n < 0 {
+		return errStore
+	}
+	return f.Memory.ReadRange(ctx, off, p)
+}
+
+func TestAFailingStoreIsNoDamage(t *testing.T) {
+	object, _ := part(t, testID, format.None, 3000, 1)
+	for n := range 4 {
+		r, err := format.OpenObject(t.Context(), &failing{object, n}, format.Object{Name: "a.part", Size: int64(len(object)), Kind: format.KindPart})
+		if err == nil {
+			_, err = r.ReadChunk(t.Context(), 0, nil)
+		}
+		if !errors.Is(err, errStore) || errors.Is(err, format.ErrCorrupt) {
+			t.Errorf("request %d fails: %v", n, err)
+		}
+	}
+}
+
+func TestALargeRowIsOneChunk(t *testing.T) {
+	row := append(bytes.Repeat([]byte("a wide value "), 7<<20), '\n') // 91 MiB
+	for _, c := range []format.Compression{format.None, format.LZ4, format.Zstd} {
+		var buf bytes.Buffer
+		w, err := format.NewWriter(&buf, format.KindPart, testID, c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := w.WriteChunk(format.Chunk{Kind: format.ChunkRows, Table: 1, Rows: 1}, row); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.Close(); err != nil {
+			t.Fatal(err)
+		}
+		r, err := format.OpenObject(t.Context(), format.Memory(buf.Bytes()), format.Object{Name: "a.part", Size: int64(buf.Len()), Kind: format.KindPart})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := r.ReadChunk(t.Context(), 0, nil); err != nil || !bytes.Equal(got, row) {
+			t.Errorf("%v: it does not come back: %v", c, err)
+		}
+	}
+}
+
+func TestAWriterRefusesWhatNoReaderWouldTake(t *testing.T) {
+	rows := []byte("1\ta\n2\tb\n")
+	for name, write := range map[string]func(w *format.Writer) error{
+		"fewer rows": func(w *format.Writer) error {
+			return w.WriteChunk(format.Chunk{Kind: format.ChunkRows, Table: 1, Rows: 1}, rows)
+		},
+		"more rows": func(w *format.Writer) error {
+			return w.WriteChunk(format.Chunk{Kind: format.ChunkRows, Table: 1, Rows: 3}, rows)
+		},
+		"half a row": func(w *format.Writer) error {
+			return w.WriteChunk(format.Chunk{Kind: format.ChunkRows, Table: 1, Rows: 2}, rows[:7])
+		},
+		"no rows":  func(w *format.Writer) error { return w.WriteChunk(format.Chunk{Kind: format.ChunkRows, Table: 1}, nil) },
+		"no table": func(w *format.Writer) error { return w.WriteChunk(format.Chunk{Kind: format.ChunkRows, Rows: 2}, rows) },
+		"a lane": func(w *format.Writer) error {
+			return w.WriteChunk(format.Chunk{Kind: format.ChunkLane, Table: 1, Rows: 1}, rows)
+		},
+		"an index":     func(w *format.Writer) error { return w.WriteChunk(format.Chunk{Kind: format.ChunkIndex}, nil) },
+		"unknown kind": func(w *format.Writer) error { return w.WriteChunk(format.Chunk{Kind: 99}, rows) },
+		"another table": func(w *format.Writer) error {
+			return errors.Join(w.WriteChunk(format.Chunk{Kind: format.ChunkRows, Table: 1, Rows: 2}, rows),
+				w.WriteChunk(format.Chunk{Kind: format.ChunkRows, Table: 2, Rows: 2}, rows))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w, err := format.NewWriter(&bytes.Buffer{}, format.KindPart, testID, format.LZ4)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := write(w); err == nil {
+				t.Error("it was written")
+			}
+			if _, err := w.Close(); err == nil {
+				t.Error("the object was finished nevertheless")
+			}
+		})
+	}
+	for name, kind := range map[string]format.ObjectKind{"gap without document": format.KindGap, "segment without head": format.KindSegment} {
+		w, err := format.NewWriter(&bytes.Buffer{}, kind, testID, format.LZ4)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.Close(); err == nil {
+			t.Errorf("%s was finished", name)
+		}
+	}
+	if _, err := format.NewWriter(&bytes.Buffer{}, format.KindPart, uuid.Nil, format.LZ4); err == nil {
+		t.Error("an object without id was begun")
+	}
+}
+
+// full takes so many bytes and no more.
+type full int
+
+func (f *full) Write(p []byte) (int, error) {
+	if *f -= full(len(p)); *f < 0 {
+		return 0, errStore
+	}
+	return len(p), nil
+}
+
+func TestAnObjectOnAFullStoreIsNotFinished(t *testing.T) {
+	object, raws := part(t, testID, format.None, 2, 2)
+	for n := range len(object) {
+		f := full(n)
+		w, err := format.NewWriter(&f, format.KindPart, testID, format.None)
+		for i := 0; err == nil && i < len(raws); i++ {
+			err = w.WriteChunk(format.Chunk{Kind: format.ChunkRows, Table: 16384, Rows: 2}, raws[i])
+		}
+		if err == nil {
+			_, err = w.Close()
+		}
+		if !errors.Is(err, errStore) {
+			t.Fatalf("with room for %d of %d bytes: %v", n, len(object), err)
+		}
+	}
+}
+
+func TestDescribedSegmentIsFoundUnderItsNameOnly(t *testing.T) {
+	at := time.Date(2024, 12, 24, 14, 30, 0, 5000, time.UTC)
+	ts := []format.Transaction{{XID: 7, CommitLSN: 110, EndLSN: 120, Time: at}, {XID: 5, CommitLSN: 130, EndLSN: 140, Time: at.Add(-time.Hour)}}
+	head := format.SegmentHead{Log: testID, From: 100, To: 140, Resume: 120, Last: format.LastCommit{XID: 5, CommitLSN: 130, EndLSN: 140, Time: at.Add(-time.Hour)}}
+	name := format.Describe(100, 140, ts)
+	if err := head.CheckName(name, testID, ts); err != nil {
+		t.Fatal(err)
+	}
+	if name.MinXID != 5 || name.MaxXID != 7 || !name.MaxTime.Equal(at) {
+		t.Errorf("described as %v", name)
+	}
+	other := name
+	other.MaxXID = 8
+	if head.CheckName(other, testID, ts) == nil || head.CheckName(name, uuid.New(), ts) == nil ||
+		head.CheckName(name, testID, ts[:1]) == nil || head.CheckName(name, testID, nil) == nil {
+		t.Error("it was taken for another")
 	}
 }
