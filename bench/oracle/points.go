@@ -141,7 +141,8 @@ func (o *observer) lockedPoints(ctx context.Context, setMark func(ctx context.Co
 		return nil, err
 	}
 	defer s.close()
-	if err := s.run(ctx, "BEGIN; SET LOCAL lock_timeout = '"+lockPatience+"'"); err != nil {
+	// In a deadlock the writers, who look for one sooner, are the ones to give way.
+	if err := s.run(ctx, "BEGIN; SET LOCAL deadlock_timeout = '1min'; SET LOCAL lock_timeout = '"+lockPatience+"'"); err != nil {
 		return nil, err
 	}
 	for _, t := range o.tables {

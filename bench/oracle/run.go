@@ -19,6 +19,8 @@ const (
 	databaseName = "oracle"
 	// lockedEvery is how many points come to one for which the writers are held.
 	lockedEvery = 10
+	// rowsFirst is how many transactions are committed before the database is protected, so that the first snapshot finds rows.
+	rowsFirst = 1000
 )
 
 // run is one run with all that it made.
@@ -140,6 +142,9 @@ func (r *run) write(ctx context.Context, report *Report) (points []*point, err e
 		report.Committed, report.RolledBack = load.committed.Load(), load.rolledBack.Load()
 		r.logf("%d transactions committed, %d rolled back", report.Committed, report.RolledBack)
 	}()
+	for load.committed.Load() < rowsFirst && load.alive() {
+		time.Sleep(10 * time.Millisecond)
+	}
 	initialized, err := engine.Init(ctx, engine.InitOptions{Place: r.place(), DB: r.db})
 	if err != nil {
 		return nil, fmt.Errorf("init: %w", err)

@@ -9,9 +9,9 @@ import (
 func (w *writer) transaction(ctx context.Context) error {
 	d := w.dice
 	switch n := d.IntN(1000); {
-	case n < 4:
+	case n < 3:
 		return w.big(ctx)
-	case n < 10:
+	case n < 7:
 		return w.truncate(ctx)
 	case n < 60:
 		return w.swap(ctx)

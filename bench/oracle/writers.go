@@ -25,6 +25,7 @@ type workload struct {
 	seed       uint64
 	stop       context.CancelFunc
 	group      *errgroup.Group
+	ended      func() error // not nil when the writers end, by themselves or because they should
 	committed  atomic.Int64
 	rolledBack atomic.Int64 // on purpose, or by an ordinary error
 }
@@ -33,7 +34,7 @@ type workload struct {
 func startWriters(ctx context.Context, db string, n int, seed uint64) *workload {
 	ctx, stop := context.WithCancel(ctx)
 	group, ctx := errgroup.WithContext(ctx)
-	w := &workload{db: db, seed: seed, stop: stop, group: group}
+	w := &workload{db: db, seed: seed, stop: stop, group: group, ended: ctx.Err}
 	for i := range n {
 		writer := &writer{load: w, number: i, dice: newDice(seed, uint64(100+i))}
 		group.Go(func() error { return writer.run(ctx) })
@@ -41,6 +42,9 @@ func startWriters(ctx context.Context, db string, n int, seed uint64) *workload 
 	group.Go(func() error { return w.resolvePrepared(ctx, newDice(seed, 99)) })
 	return w
 }
+
+// alive tells that the writers still write.
+func (w *workload) alive() bool { return w.ended() == nil }
 
 // end stops the writers after their current transactions and returns the first error that was not ordinary.
 func (w *workload) end() error {

@@ -202,7 +202,7 @@ func (w *writer) writeMeasures(ctx context.Context) error {
 	case n < 80:
 		return w.exec(ctx, "UPDATE app.measures SET id = $2 WHERE id = $1 AND region = $3", id, d.IntN(measureRows), region)
 	}
-	return w.exec(ctx, "DELETE FROM app.measures WHERE id BETWEEN $1::int AND $1::int + 3", id)
+	return w.exec(ctx, "DELETE FROM app.measures WHERE id = $1", id)
 }
 
 func (w *writer) writeReadings(ctx context.Context) error {
@@ -221,17 +221,17 @@ func (w *writer) writeVehicles(ctx context.Context) error {
 	d := w.dice
 	id := d.IntN(vehicleRows)
 	switch n := d.IntN(100); {
-	case n < 12:
+	case n < 16:
 		return w.exec(ctx, "INSERT INTO app.vehicles VALUES ($1, $2) ON CONFLICT DO NOTHING", id, d.text())
-	case n < 24:
+	case n < 32:
 		return w.exec(ctx, "INSERT INTO app.cars VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING", id, d.text(), 3, d.maybe("5"))
-	case n < 36:
+	case n < 48:
 		return w.exec(ctx, "INSERT INTO app.trucks VALUES ($1, $2, $3, $4)", id, d.text(), 6, d.numeric())
-	case n < 55: // all three tables
+	case n < 65: // all three tables
 		return w.exec(ctx, "UPDATE app.vehicles SET wheels = wheels + 1 WHERE id = $1", id)
-	case n < 65:
-		return w.exec(ctx, "UPDATE ONLY app.vehicles SET id = $2 WHERE id = $1", id, d.IntN(vehicleRows))
 	case n < 75:
+		return w.exec(ctx, "UPDATE ONLY app.vehicles SET id = $2 WHERE id = $1", id, d.IntN(vehicleRows))
+	case n < 85:
 		return w.exec(ctx, "UPDATE app.trucks SET payload = $2 WHERE id = $1", id, d.numeric())
 	}
 	return w.exec(ctx, "DELETE FROM app.vehicles WHERE id = $1", id)
