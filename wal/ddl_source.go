@@ -100,18 +100,18 @@ func (f sourceFunction) source() string {
 // report it, so each name in them is qualified and they use no operator.
 func sourceFunctions() []sourceFunction {
 	return []sourceFunction{
-	{"keep_identity", "tables oid[]", "json", pinned, keepIdentityBody},
-	{"family", "tables oid[]", "oid[]", pinned, familyBody},
-	{"users_of_types", "types oid[]", "oid[]", pinned, usersOfTypesBody},
-	{"describe_tables", "tables oid[], by_type oid[]", "json", pinned, describeTablesBody},
-	{"describe_types", "types oid[]", "json", pinned, describeTypesBody},
-	{"statement", "tag text", "text", pinned, statementBody},
-	{"ddl_message", "tag text, path text", "bytea", pinned, ddlMessageBody},
-	{"drop_message", "tag text, path text", "bytea", pinned, dropMessageBody},
-	{"rewrite_message", "tag text, path text", "bytea", pinned, rewriteMessageBody},
-	{"on_ddl", "", "event_trigger", "", eventBody("ddl_message")},
-	{"on_drop", "", "event_trigger", "", eventBody("drop_message")},
-	{"on_rewrite", "", "event_trigger", "", eventBody("rewrite_message")},
+		{"keep_identity", "tables oid[]", "json", pinned, keepIdentityBody},
+		{"family", "tables oid[]", "oid[]", pinned, familyBody},
+		{"users_of_types", "types oid[]", "oid[]", pinned, usersOfTypesBody},
+		{"describe_tables", "tables oid[], by_type oid[]", "json", pinned, describeTablesBody},
+		{"describe_types", "types oid[]", "json", pinned, describeTypesBody},
+		{"statement", "tag text", "text", pinned, statementBody},
+		{"ddl_message", "tag text, path text", "bytea", pinned, ddlMessageBody},
+		{"drop_message", "tag text, path text", "bytea", pinned, dropMessageBody},
+		{"rewrite_message", "tag text, path text", "bytea", pinned, rewriteMessageBody},
+		{"on_ddl", "", "event_trigger", "", eventBody("ddl_message")},
+		{"on_drop", "", "event_trigger", "", eventBody("drop_message")},
+		{"on_rewrite", "", "event_trigger", "", eventBody("rewrite_message")},
 	}
 }
 
@@ -205,7 +205,8 @@ BEGIN
     IF quiet THEN PERFORM set_config('session_replication_role', role, true); END IF;
     DELETE FROM pgrecall.nested;
   END LOOP;
-  RETURN json_build_object('identity', changed, 'published', published, 'unpublished', unpublished);
+  RETURN json_build_object('identity', changed::bigint[], 'published', published::bigint[],
+    'unpublished', unpublished::bigint[]);
 END
 `
 
@@ -252,11 +253,11 @@ END
 const describeTablesBody = `
 BEGIN
   RETURN (
-    SELECT json_agg(json_build_object('oid', d.oid, 'schema', d.nspname, 'name', d.relname, 'kind', d.relkind,
+    SELECT json_agg(json_build_object('oid', d.oid::bigint, 'schema', d.nspname, 'name', d.relname, 'kind', d.relkind,
       'persistence', d.relpersistence, 'identity', d.relreplident,
       'by_type', CASE WHEN d.oid = ANY (by_type) AND NOT d.oid = ANY (tables) THEN true END,
       'columns', CASE WHEN d.place <= 200 THEN (
-        SELECT json_agg(json_build_array(a.attnum, a.attname, a.atttypid, a.atttypmod, a.attisdropped, a.attgenerated,
+        SELECT json_agg(json_build_array(a.attnum, a.attname, a.atttypid::bigint, a.atttypmod, a.attisdropped, a.attgenerated,
           CASE WHEN a.atthasmissing THEN
             encode(convert_to(a.attmissingval::text, getdatabaseencoding()), 'hex') END) ORDER BY a.attnum)
         FROM pg_attribute a WHERE a.attrelid = d.oid AND a.attnum > 0) END) ORDER BY d.place)
@@ -273,10 +274,10 @@ END
 const describeTypesBody = `
 BEGIN
   RETURN (
-    SELECT json_agg(json_build_object('oid', t.oid, 'schema', n.nspname, 'name', t.typname, 'type', t.typtype,
-      'labels', (SELECT json_agg(json_build_array(e.oid, e.enumlabel) ORDER BY e.enumsortorder)
+    SELECT json_agg(json_build_object('oid', t.oid::bigint, 'schema', n.nspname, 'name', t.typname, 'type', t.typtype,
+      'labels', (SELECT json_agg(json_build_array(e.oid::bigint, e.enumlabel) ORDER BY e.enumsortorder)
                  FROM pg_enum e WHERE e.enumtypid = t.oid),
-      'attributes', (SELECT json_agg(json_build_array(a.attnum, a.attname, a.atttypid, a.atttypmod, a.attisdropped)
+      'attributes', (SELECT json_agg(json_build_array(a.attnum, a.attname, a.atttypid::bigint, a.atttypmod, a.attisdropped)
                                      ORDER BY a.attnum)
                      FROM pg_attribute a WHERE t.typtype = 'c' AND a.attrelid = t.typrelid AND a.attnum > 0)) ORDER BY t.oid)
     FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace
@@ -288,15 +289,15 @@ END
 // left out, and so is a long script: it would be repeated with each of its commands.
 const statementBody = `
 DECLARE
-  query text := current_query();
+  sent text := current_query();
 BEGIN
-  IF tag ~ '(USER MAPPING|SERVER|SUBSCRIPTION)' OR octet_length(query) > 65536 THEN RETURN NULL; END IF;
-  query := left(query, 16384);
-  IF query ~* ('passw(or)?d[[:space:]]*(=|:=|e?''|[$]|,)|user[[:space:]]+mapping|subscription'
+  IF tag ~ '(USER MAPPING|SERVER|SUBSCRIPTION)' OR octet_length(sent) > 65536 THEN RETURN NULL; END IF;
+  sent := left(sent, 16384);
+  IF sent ~* ('passw(or)?d[[:space:]]*(=|:=|e?''|[$]|,)|user[[:space:]]+mapping|subscription'
                || '|(create|alter)[[:space:]]+server') THEN
     RETURN NULL;
   END IF;
-  RETURN query;
+  RETURN sent;
 END
 `
 
@@ -312,7 +313,7 @@ BEGIN
          count(*) FILTER (WHERE c.schema_name IS DISTINCT FROM 'pg_temp'),
          coalesce(bool_and(c.schema_name IS NOT DISTINCT FROM 'pgrecall'
            OR (c.object_type = 'schema' AND c.object_identity = 'pgrecall')), false),
-         json_agg(json_build_object('class', c.classid, 'oid', c.objid, 'subid', nullif(c.objsubid, 0),
+         json_agg(json_build_object('class', c.classid::bigint, 'oid', c.objid::bigint, 'subid', nullif(c.objsubid, 0),
            'type', c.object_type, 'schema', c.schema_name, 'identity', c.object_identity, 'tag', c.command_tag,
            'extension', CASE WHEN c.in_extension THEN true END))
            FILTER (WHERE c.schema_name IS DISTINCT FROM 'pg_temp'),
@@ -353,7 +354,7 @@ const dropMessageBody = `
 DECLARE
   dropped json; tables oid[]; indexes boolean; kept json; failure text; own boolean; internal boolean;
 BEGIN
-  SELECT json_agg(json_build_object('class', d.classid, 'oid', d.objid, 'subid', nullif(d.objsubid, 0),
+  SELECT json_agg(json_build_object('class', d.classid::bigint, 'oid', d.objid::bigint, 'subid', nullif(d.objsubid, 0),
            'type', d.object_type, 'schema', d.schema_name, 'identity', d.object_identity,
            'original', CASE WHEN d.original THEN true END))
            FILTER (WHERE d.original OR d.object_type IN ('table', 'table column', 'foreign table', 'sequence', 'view',

@@ -123,7 +123,7 @@ func (s *setup) giveIdentity(ctx context.Context, t tableNeed, round int) error 
 	case 1, 2, 3:
 		timeout >>= 4 - round
 	}
-	var kept string
+	var kept *string
 	err := inTx(ctx, s.conn, func(tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, setLockTimeout(timeout)); err != nil {
 			return err
@@ -131,13 +131,13 @@ func (s *setup) giveIdentity(ctx context.Context, t tableNeed, round int) error 
 		if _, err := tx.Exec(ctx, lock); err != nil {
 			return err
 		}
-		return tx.QueryRow(ctx, "SELECT pgrecall.keep_identity(ARRAY[$1::oid])::text", t.oid).Scan(&kept)
+		return tx.QueryRow(ctx, "SELECT (pgrecall.keep_identity(ARRAY[$1::oid])->'identity')::text", t.oid).Scan(&kept)
 	})
 	if err != nil {
 		return err
 	}
 	// It may have been dropped, or got a key, since the list was read.
-	if strings.Contains(kept, fmt.Sprintf(`"identity" : [%d]`, t.oid)) {
+	if kept != nil && strings.Contains(*kept, fmt.Sprint(t.oid)) {
 		s.changed(StepIdentity, t.change())
 	} else if t.needed == needNone {
 		if s.state.publication, err = readPublication(ctx, s.conn); err != nil {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/jackc/pgx/v5"
 )
@@ -66,26 +65,18 @@ func schemaChanges(have schemaState) []Change {
 			add("create the table pgrecall."+t.name, t.sql)
 		}
 	}
+	replaced := false
 	for _, f := range sourceFunctions() {
 		if have.functions[f.name] == (functionState{source: f.source(), definer: true}) {
 			continue
 		}
 		add("create the function pgrecall."+f.name, f.sql())
-		add("let nobody else call pgrecall."+f.name, "REVOKE ALL ON FUNCTION pgrecall."+f.name+"("+f.argumentTypes()+") FROM PUBLIC")
+		replaced = true
+	}
+	if replaced {
+		add("let nobody else call the functions", "REVOKE ALL ON ALL FUNCTIONS IN SCHEMA pgrecall FROM PUBLIC")
 	}
 	return changes
-}
-
-// argumentTypes is the argument list without names.
-func (f sourceFunction) argumentTypes() string {
-	if f.arguments == "" {
-		return ""
-	}
-	arguments := strings.Split(f.arguments, ", ")
-	for i, a := range arguments {
-		_, arguments[i], _ = strings.Cut(a, " ")
-	}
-	return strings.Join(arguments, ", ")
 }
 
 // installSchema makes what lacks, all or nothing.
