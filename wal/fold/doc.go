@@ -15,9 +15,10 @@
 // The full row that each record results in goes to a spill: memory up to a few
 // MiB, an unlinked temporary file beyond. Memory keeps one entry of 24 bytes per
 // changed row, in pages of 32 KiB of an extendible hash table ([Stats.TableBytes];
-// at most about 54 bytes per row, at the worst moment, when all pages have just
-// been split, about 37 on average, and no garbage, for a page that splits stays
-// where it is). The list of added rows takes 8 bytes more for each of them.
+// about 51 bytes per row at the worst moment, when all pages have just been split,
+// 37 on average, and no garbage, for a page that splits stays where it is). The list
+// of added rows takes 8 bytes more for each of them. A row whose key changed has two
+// entries: a key that went and a key that came.
 //
 // # Rows known by a key
 //

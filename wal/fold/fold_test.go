@@ -45,20 +45,26 @@ func restore(o Options, base []string, records []format.Record) ([]string, Stats
 		return nil, Stats{}, err
 	}
 	defer n.Close()
+	out, err := merged(n, base)
+	return out, n.Stats(), err
+}
+
+// merged is the rows of the target, sorted.
+func merged(n *Net, base []string) ([]string, error) {
 	var out []string
 	var b Batch
 	for _, s := range base {
 		fate, err := n.Match(row(s))
 		switch {
 		case err != nil:
-			return nil, Stats{}, err
+			return nil, err
 		case fate.Untouched():
 			out = append(out, s)
 		case fate.Replaced():
 			b.Reset()
 			b.Add(fate, row(s))
 			if err := n.Load(&b); err != nil {
-				return nil, Stats{}, err
+				return nil, err
 			}
 			final, _ := b.Row(0)
 			fields := strings.Split(string(final), "\t")
@@ -72,14 +78,14 @@ func restore(o Options, base []string, records []format.Record) ([]string, Stats
 	}
 	added, err := n.Finish()
 	if err != nil {
-		return nil, Stats{}, err
+		return nil, err
 	}
 	err = added.Each(0, added.Len(), func(row []byte) error {
 		out = append(out, strings.ReplaceAll(string(row), "\t", " "))
 		return nil
 	})
 	slices.Sort(out)
-	return out, n.Stats(), err
+	return out, err
 }
 
 type foldCase struct {
