@@ -50,23 +50,23 @@ type Database struct {
 
 // Setting is one ALTER DATABASE … SET, for all roles or for one.
 type Setting struct {
-	Role  string // empty: all roles
+	Role  string `json:",omitzero"` // empty: all roles
 	Name  string
-	Value string
+	Value string `json:",omitzero"`
 }
 
 // Object is what every named object has.
 type Object struct {
 	OID     uint32
-	Schema  string // empty where the kind has none
+	Schema  string `json:",omitzero"` // empty where the kind has none
 	Name    string
-	Owner   string // empty where the kind has none
-	Comment string
-	ACL     ACL
+	Owner   string `json:",omitzero"` // empty where the kind has none
+	Comment string `json:",omitzero"`
+	ACL     ACL    `json:",omitzero"`
 	// Depends names what has to exist before the object, its own parts and schema excepted.
-	Depends []Ref
+	Depends []Ref `json:",omitzero"`
 	// DependsOnExtensions names extensions given by ALTER … DEPENDS ON EXTENSION.
-	DependsOnExtensions []string
+	DependsOnExtensions []string `json:",omitzero"`
 }
 
 // SQLName is the object's name as SQL text.
@@ -79,25 +79,28 @@ type ACL struct {
 	Initial []string // what a new object of this kind and owner has; set only with Items
 }
 
+// IsZero reports whether the default applies; an empty list is not that.
+func (a ACL) IsZero() bool { return a.Items == nil }
+
 // Schema is a namespace.
 type Schema struct{ Object }
 
 // Extension is an installed extension. Its members are not in the model.
 type Extension struct {
-	Object         // Schema is where its objects are
-	Version string // informational: a restore takes the target's default version
-	Schemas []string
+	Object           // Schema is where its objects are
+	Version string   `json:",omitzero"` // informational: a restore takes the target's default version
+	Schemas []string `json:",omitzero"`
 }
 
 // Collation is a user-defined collation.
 type Collation struct {
 	Object
-	Provider      string // "c", "i" or "b"
-	Deterministic bool
-	Collate       string
-	Ctype         string
-	Locale        string
-	Rules         string
+	Provider      string `json:",omitzero"` // "c", "i" or "b"
+	Deterministic bool   `json:",omitzero"`
+	Collate       string `json:",omitzero"`
+	Ctype         string `json:",omitzero"`
+	Locale        string `json:",omitzero"`
+	Rules         string `json:",omitzero"`
 }
 
 // Kinds of Type.
@@ -112,103 +115,103 @@ const (
 // fields are set.
 type Type struct {
 	Object
-	Kind   string
-	Labels []string // enum, in order
+	Kind   string   `json:",omitzero"`
+	Labels []string `json:",omitzero"` // enum, in order
 
 	// Domain.
-	Base        string // with its modifiers
-	Collation   string // where it is not the base type's own; domain and range
-	NotNull     bool
-	Default     string
-	Constraints []Constraint
+	Base        string       `json:",omitzero"` // with its modifiers
+	Collation   string       `json:",omitzero"` // where it is not the base type's own; domain and range
+	NotNull     bool         `json:",omitzero"`
+	Default     string       `json:",omitzero"`
+	Constraints []Constraint `json:",omitzero"`
 
 	// Composite.
-	Relation uint32 // its pg_class oid
-	Columns  []Column
+	Relation uint32   `json:",omitzero"` // its pg_class oid
+	Columns  []Column `json:",omitzero"`
 
 	// Range.
-	Subtype        string
-	SubtypeOpclass string // where it is not the subtype's default
-	Canonical      string
-	SubtypeDiff    string
-	Multirange     string // its name; it is in the range's schema unless MultirangeSchema says otherwise
-	MultirangeIn   string // its schema
+	Subtype        string `json:",omitzero"`
+	SubtypeOpclass string `json:",omitzero"` // where it is not the subtype's default
+	Canonical      string `json:",omitzero"`
+	SubtypeDiff    string `json:",omitzero"`
+	Multirange     string `json:",omitzero"` // its name; it is in the range's schema unless MultirangeSchema says otherwise
+	MultirangeIn   string `json:",omitzero"` // its schema
 }
 
 // Function is a function or procedure.
 type Function struct {
 	Object
-	Kind       string // "f", "p" or "w"
-	Types      string // the input types, as in DROP FUNCTION name(types)
-	Definition string // pg_get_functiondef
+	Kind       string `json:",omitzero"` // "f", "p" or "w"
+	Types      string `json:",omitzero"` // the input types, as in DROP FUNCTION name(types)
+	Definition string `json:",omitzero"` // pg_get_functiondef
 }
 
 // Sequence is a sequence of any kind.
 type Sequence struct {
 	Object
-	Persistence string // "p" or "u"
-	Type        string
-	Start       int64
-	Min         int64
-	Max         int64
-	Increment   int64
-	Cache       int64
-	Cycle       bool
-	OwnerTable  uint32 // the table that owns it, or 0
-	OwnerColumn int16
-	Identity    bool // it belongs to an identity column
+	Persistence string `json:",omitzero"` // "p" or "u"
+	Type        string `json:",omitzero"`
+	Start       int64  `json:",omitzero"`
+	Min         int64  `json:",omitzero"`
+	Max         int64  `json:",omitzero"`
+	Increment   int64  `json:",omitzero"`
+	Cache       int64  `json:",omitzero"`
+	Cycle       bool   `json:",omitzero"`
+	OwnerTable  uint32 `json:",omitzero"` // the table that owns it, or 0
+	OwnerColumn int16  `json:",omitzero"`
+	Identity    bool   `json:",omitzero"` // it belongs to an identity column
 }
 
 // Statistics is an extended statistics object.
 type Statistics struct {
 	Object
-	Table      uint32
-	Definition string // pg_get_statisticsobjdef
-	TableSQL   string // the table's name as Definition ends with it
-	Target     int32  // -1: default
+	Table      uint32 `json:",omitzero"`
+	Definition string `json:",omitzero"` // pg_get_statisticsobjdef
+	TableSQL   string `json:",omitzero"` // the table's name as Definition ends with it
+	Target     int32  `json:",omitzero"` // -1: default
 }
 
 // Cast is a user-defined cast.
 type Cast struct {
-	Object   // Name is "(source AS target)"
-	Source   string
-	Target   string
-	Function string // signature, empty unless Method is "f"
-	Method   string // "f" function, "b" binary, "i" inout
-	Context  string // "e" explicit, "a" assignment, "i" implicit
+	Object          // Name is "(source AS target)"
+	Source   string `json:",omitzero"`
+	Target   string `json:",omitzero"`
+	Function string `json:",omitzero"` // signature, empty unless Method is "f"
+	Method   string `json:",omitzero"` // "f" function, "b" binary, "i" inout
+	Context  string `json:",omitzero"` // "e" explicit, "a" assignment, "i" implicit
 }
 
 // EventTrigger is a user's event trigger.
 type EventTrigger struct {
 	Object
-	Event    string
-	Tags     []string
-	Function string // schema-qualified and quoted, without arguments
-	Enabled  string // pg_event_trigger.evtenabled
+	Event    string   `json:",omitzero"`
+	Tags     []string `json:",omitzero"`
+	Function string   `json:",omitzero"` // schema-qualified and quoted, without arguments
+	Enabled  string   `json:",omitzero"` // pg_event_trigger.evtenabled
 }
 
 // Publication is a user's publication.
 type Publication struct {
 	Object
-	AllTables bool
-	Publish   []string // insert, update, delete, truncate
-	ViaRoot   bool
-	Generated string // 18: "n" or "s"; else empty
-	Tables    []PublicationTable
-	Schemas   []string
+	AllTables bool               `json:",omitzero"`
+	Publish   []string           `json:",omitzero"` // insert, update, delete, truncate
+	ViaRoot   bool               `json:",omitzero"`
+	Generated string             `json:",omitzero"` // 18: "n" or "s"; else empty
+	Tables    []PublicationTable `json:",omitzero"`
+	Schemas   []string           `json:",omitzero"`
 }
 
 // PublicationTable is one table of a publication.
 type PublicationTable struct {
-	Table   uint32
-	Columns []string // nil: all
-	Where   string
+	Table   uint32   `json:",omitzero"`
+	Columns []string `json:",omitzero"` // nil: all
+	Where   string   `json:",omitzero"`
 }
 
 // DefaultPrivileges is one ALTER DEFAULT PRIVILEGES.
 type DefaultPrivileges struct {
-	Role   string
-	Schema string // empty: everywhere
-	Kind   string // pg_default_acl.defaclobjtype
-	ACL    ACL
+	Role   string `json:",omitzero"`
+	Schema string `json:",omitzero"` // empty: everywhere
+	Kind   string `json:",omitzero"` // pg_default_acl.defaclobjtype
+	ACL    ACL    `json:",omitzero"`
 }

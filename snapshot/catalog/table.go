@@ -5,47 +5,47 @@ import "slices"
 // Table is an ordinary or a partitioned table.
 type Table struct {
 	OID     uint32
-	Schema  string
+	Schema  string `json:",omitzero"`
 	Name    string
-	Owner   string
-	Comment string
-	ACL     ACL
-	Depends []Ref // of the bare table; defaults and constraints have their own
+	Owner   string `json:",omitzero"`
+	Comment string `json:",omitzero"`
+	ACL     ACL    `json:",omitzero"`
+	Depends []Ref  `json:",omitzero"` // of the bare table; defaults and constraints have their own
 
-	Kind        string // "r" ordinary, "p" partitioned
-	Persistence string // "p" permanent, "u" unlogged
-	FileNode    uint32 // pg_class.relfilenode as of the snapshot
-	Bytes       int64  // pg_table_size: TOAST included, indexes not
-	Pages       int64  // blocks of the main fork
+	Kind        string `json:",omitzero"` // "r" ordinary, "p" partitioned
+	Persistence string `json:",omitzero"` // "p" permanent, "u" unlogged
+	FileNode    uint32 `json:",omitzero"` // pg_class.relfilenode as of the snapshot
+	Bytes       int64  `json:",omitzero"` // pg_table_size: TOAST included, indexes not
+	Pages       int64  `json:",omitzero"` // blocks of the main fork
 
-	Columns     []Column // by attnum, dropped ones left out
-	Constraints []Constraint
-	Indexes     []Index
-	Triggers    []Trigger
-	Rules       []Rule
-	Policies    []Policy
+	Columns     []Column     `json:",omitzero"` // by attnum, dropped ones left out
+	Constraints []Constraint `json:",omitzero"`
+	Indexes     []Index      `json:",omitzero"`
+	Triggers    []Trigger    `json:",omitzero"`
+	Rules       []Rule       `json:",omitzero"`
+	Policies    []Policy     `json:",omitzero"`
 
-	Parents      []uint32 // inheritance or the partitioned table, in order
-	Partition    bool
-	Bound        string // FOR VALUES … or DEFAULT, of a partition
-	PartitionKey string // of a partitioned table
-	OfType       string // typed table
-	Options      []string
-	ToastOptions []string
-	AccessMethod string // empty: heap, or none
-	Tablespace   string // empty: the database's
+	Parents      []uint32 `json:",omitzero"` // inheritance or the partitioned table, in order
+	Partition    bool     `json:",omitzero"`
+	Bound        string   `json:",omitzero"` // FOR VALUES … or DEFAULT, of a partition
+	PartitionKey string   `json:",omitzero"` // of a partitioned table
+	OfType       string   `json:",omitzero"` // typed table
+	Options      []string `json:",omitzero"`
+	ToastOptions []string `json:",omitzero"`
+	AccessMethod string   `json:",omitzero"` // empty: heap, or none
+	Tablespace   string   `json:",omitzero"` // empty: the database's
 
 	// ReplicaIdentity is the user's own: d default, n nothing, f full, i index.
 	// Where pgrecall set FULL on the source this is what it was before.
-	ReplicaIdentity string
+	ReplicaIdentity string `json:",omitzero"`
 	// LiveIdentity is what the source has now, pgrecall's FULL included.
-	LiveIdentity string
+	LiveIdentity string `json:",omitzero"`
 	// IdentityAttnums are the columns that tell a row in the log: the replica identity's
 	// index, or else the primary key where it is not deferrable. Empty if there
 	// is none or it has a generated column, which the log lacks.
-	IdentityAttnums  []int16
-	RowSecurity      bool
-	ForceRowSecurity bool
+	IdentityAttnums  []int16 `json:",omitzero"`
+	RowSecurity      bool    `json:",omitzero"`
+	ForceRowSecurity bool    `json:",omitzero"`
 }
 
 // HasRows reports whether the table stores rows itself; a partitioned table has
@@ -77,131 +77,131 @@ func (t *Table) column(attnum int16) *Column {
 
 // Column is a column of a table, view or composite type.
 type Column struct {
-	Attnum         int16
+	Attnum         int16 `json:",omitzero"`
 	Name           string
-	Type           uint32
-	Typmod         int32  // -1: none
-	TypeName       string // with its modifiers, schema-qualified outside pg_catalog
-	NotNull        bool
-	Default        string // also the expression of a generated column
-	DefaultOID     uint32
-	DefaultDepends []Ref
-	Identity       string // "" none, "a" always, "d" by default
-	Generated      string // "" not, "s" stored, "v" virtual
-	Collation      string // where it is not the type's own
-	Storage        string // where it is not the type's own: p, e, m, x
-	Compression    string // "" default, "p" pglz, "l" lz4
-	Statistics     int32  // -1: default
-	Options        []string
-	Local          bool
-	Inherited      int32  // number of parents that have it
-	Missing        string // attmissingval, the array's text; empty: none
-	Comment        string
-	ACL            ACL
+	Type           uint32   `json:",omitzero"`
+	Typmod         int32    `json:",omitzero"` // -1: none
+	TypeName       string   `json:",omitzero"` // with its modifiers, schema-qualified outside pg_catalog
+	NotNull        bool     `json:",omitzero"`
+	Default        string   `json:",omitzero"` // also the expression of a generated column
+	DefaultOID     uint32   `json:",omitzero"`
+	DefaultDepends []Ref    `json:",omitzero"`
+	Identity       string   `json:",omitzero"` // "" none, "a" always, "d" by default
+	Generated      string   `json:",omitzero"` // "" not, "s" stored, "v" virtual
+	Collation      string   `json:",omitzero"` // where it is not the type's own
+	Storage        string   `json:",omitzero"` // where it is not the type's own: p, e, m, x
+	Compression    string   `json:",omitzero"` // "" default, "p" pglz, "l" lz4
+	Statistics     int32    `json:",omitzero"` // -1: default
+	Options        []string `json:",omitzero"`
+	Local          bool     `json:",omitzero"`
+	Inherited      int32    `json:",omitzero"` // number of parents that have it
+	Missing        string   `json:",omitzero"` // attmissingval, the array's text; empty: none
+	Comment        string   `json:",omitzero"`
+	ACL            ACL      `json:",omitzero"`
 }
 
 // Constraint is a constraint of a table or domain.
 type Constraint struct {
 	OID          uint32
 	Name         string
-	Kind         string // c check, p primary, u unique, x exclusion, f foreign, n not null
-	Definition   string // pg_get_constraintdef
-	Deferrable   bool
-	Deferred     bool
-	Validated    bool
-	Enforced     bool
-	Local        bool
-	Inherited    int32
-	NoInherit    bool
-	Parent       uint32 // constraint of the partitioned table it comes from, or 0
-	Index        uint32 // of p, u, x; of f the referenced one
-	References   uint32 // the referenced table of f
-	ReferenceSQL string // its name as in Definition
-	Columns      []int16
-	Comment      string
-	Depends      []Ref
+	Kind         string  `json:",omitzero"` // c check, p primary, u unique, x exclusion, f foreign, n not null
+	Definition   string  `json:",omitzero"` // pg_get_constraintdef
+	Deferrable   bool    `json:",omitzero"`
+	Deferred     bool    `json:",omitzero"`
+	Validated    bool    `json:",omitzero"`
+	Enforced     bool    `json:",omitzero"`
+	Local        bool    `json:",omitzero"`
+	Inherited    int32   `json:",omitzero"`
+	NoInherit    bool    `json:",omitzero"`
+	Parent       uint32  `json:",omitzero"` // constraint of the partitioned table it comes from, or 0
+	Index        uint32  `json:",omitzero"` // of p, u, x; of f the referenced one
+	References   uint32  `json:",omitzero"` // the referenced table of f
+	ReferenceSQL string  `json:",omitzero"` // its name as in Definition
+	Columns      []int16 `json:",omitzero"`
+	Comment      string  `json:",omitzero"`
+	Depends      []Ref   `json:",omitzero"`
 }
 
 // Index is an index of a table or materialized view.
 type Index struct {
 	OID         uint32
 	Name        string
-	Kind        string // "i", or "I" on a partitioned table
-	Definition  string // from USING on, without WHERE
-	Where       string
-	Unique      bool
-	Primary     bool
-	Immediate   bool
-	Valid       bool
-	Clustered   bool
-	Identity    bool // the replica identity's index
-	Constraint  uint32
-	Parent      uint32 // index of the partitioned table it is attached to, or 0
-	Keys        []int16
-	Options     []string
-	Tablespace  string
-	Statistics  []IndexStatistics
-	Comment     string
-	Depends     []Ref
-	OnExtension []string // ALTER INDEX … DEPENDS ON EXTENSION
+	Kind        string            `json:",omitzero"` // "i", or "I" on a partitioned table
+	Definition  string            `json:",omitzero"` // from USING on, without WHERE
+	Where       string            `json:",omitzero"`
+	Unique      bool              `json:",omitzero"`
+	Primary     bool              `json:",omitzero"`
+	Immediate   bool              `json:",omitzero"`
+	Valid       bool              `json:",omitzero"`
+	Clustered   bool              `json:",omitzero"`
+	Identity    bool              `json:",omitzero"` // the replica identity's index
+	Constraint  uint32            `json:",omitzero"`
+	Parent      uint32            `json:",omitzero"` // index of the partitioned table it is attached to, or 0
+	Keys        []int16           `json:",omitzero"`
+	Options     []string          `json:",omitzero"`
+	Tablespace  string            `json:",omitzero"`
+	Statistics  []IndexStatistics `json:",omitzero"`
+	Comment     string            `json:",omitzero"`
+	Depends     []Ref             `json:",omitzero"`
+	OnExtension []string          `json:",omitzero"` // ALTER INDEX … DEPENDS ON EXTENSION
 }
 
 // IndexStatistics is a statistics target of an index's expression column.
 type IndexStatistics struct {
-	Column int16
-	Target int32
+	Column int16 `json:",omitzero"`
+	Target int32 `json:",omitzero"`
 }
 
 // Trigger is a user's trigger.
 type Trigger struct {
 	OID         uint32
 	Name        string
-	Definition  string // pg_get_triggerdef
-	Enabled     string // pg_trigger.tgenabled
-	Cloned      bool   // from the partitioned table's; here because Enabled differs
-	Function    uint32
-	References  uint32 // FROM table of a constraint trigger
-	Comment     string
-	Depends     []Ref
-	OnExtension []string
+	Definition  string   `json:",omitzero"` // pg_get_triggerdef
+	Enabled     string   `json:",omitzero"` // pg_trigger.tgenabled
+	Cloned      bool     `json:",omitzero"` // from the partitioned table's; here because Enabled differs
+	Function    uint32   `json:",omitzero"`
+	References  uint32   `json:",omitzero"` // FROM table of a constraint trigger
+	Comment     string   `json:",omitzero"`
+	Depends     []Ref    `json:",omitzero"`
+	OnExtension []string `json:",omitzero"`
 }
 
 // Rule is a rewrite rule other than a view's own.
 type Rule struct {
 	OID        uint32
 	Name       string
-	Definition string // pg_get_ruledef
-	Enabled    string
-	Comment    string
-	Depends    []Ref
+	Definition string `json:",omitzero"` // pg_get_ruledef
+	Enabled    string `json:",omitzero"`
+	Comment    string `json:",omitzero"`
+	Depends    []Ref  `json:",omitzero"`
 }
 
 // Policy is a row security policy.
 type Policy struct {
 	OID        uint32
 	Name       string
-	Permissive bool
-	Command    string   // * all, r, a, w, d
-	Roles      []string // empty: PUBLIC
-	Using      string
-	Check      string
-	Comment    string
-	Depends    []Ref
+	Permissive bool     `json:",omitzero"`
+	Command    string   `json:",omitzero"` // * all, r, a, w, d
+	Roles      []string `json:",omitzero"` // empty: PUBLIC
+	Using      string   `json:",omitzero"`
+	Check      string   `json:",omitzero"`
+	Comment    string   `json:",omitzero"`
+	Depends    []Ref    `json:",omitzero"`
 }
 
 // View is a view or materialized view.
 type View struct {
 	Object
-	Kind         string // "v" view, "m" materialized
-	Columns      []Column
-	Definition   string // pg_get_viewdef without the semicolon
-	Options      []string
-	Populated    bool
-	Bytes        int64
-	AccessMethod string
-	Tablespace   string
-	ToastOptions []string
-	Indexes      []Index
-	Triggers     []Trigger
-	Rules        []Rule
+	Kind         string    `json:",omitzero"` // "v" view, "m" materialized
+	Columns      []Column  `json:",omitzero"`
+	Definition   string    `json:",omitzero"` // pg_get_viewdef without the semicolon
+	Options      []string  `json:",omitzero"`
+	Populated    bool      `json:",omitzero"`
+	Bytes        int64     `json:",omitzero"`
+	AccessMethod string    `json:",omitzero"`
+	Tablespace   string    `json:",omitzero"`
+	ToastOptions []string  `json:",omitzero"`
+	Indexes      []Index   `json:",omitzero"`
+	Triggers     []Trigger `json:",omitzero"`
+	Rules        []Rule    `json:",omitzero"`
 }

@@ -56,7 +56,7 @@ FROM (SELECT 'pg_class'::regclass AS class, oid, relacl AS acl FROM pg_class WHE
       UNION ALL SELECT 'pg_language'::regclass, oid, lanacl FROM pg_language WHERE lanacl IS NOT NULL) g
 LEFT JOIN pg_init_privs p ON p.classoid = g.class AND p.objoid = g.oid AND p.objsubid = 0
 CROSS JOIN LATERAL pg_identify_object(g.class, g.oid, 0) i
-WHERE p.initprivs IS DISTINCT FROM g.acl
+WHERE p.initprivs IS DISTINCT FROM g.acl AND i.schema IS DISTINCT FROM 'information_schema' AND i.identity <> 'information_schema'
   AND (g.oid < 16384 OR EXISTS (SELECT FROM pg_depend m WHERE m.classid = g.class AND m.objid = g.oid AND m.deptype = 'e'))
 ORDER BY 1, 2`)
 	r.c.Unsupported = rows

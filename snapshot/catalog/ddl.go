@@ -1,0 +1,310 @@
+package catalog
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Section is a part of a restore, as pg_restore's --section.
+type Section int
+
+// The sections, in the order in which they are restored. DDL makes no statement of Data.
+const (
+	PreData Section = iota
+	Data
+	PostData
+)
+
+func (s Section) String() string {
+	return [...]string{"pre-data", "data", "post-data"}[s]
+}
+
+// Stages of post-data. What is made in StageLate takes one stage for each object;
+// materialized views take three from StageRefresh on for each level of dependency.
+const (
+	StageIndexes      = 1         // indexes, and constraints that have one
+	StageMarks        = 2         // index attach, cluster and identity marks, statistics
+	StageLate         = 10        // views and functions that need a primary key, views of a cycle
+	StageForeignKeys  = 1_000_000 // foreign keys, and checks that are NOT VALID or NOT ENFORCED
+	StageTriggers     = 1_000_001 // triggers, rules, policies, row security
+	StageEnable       = 1_000_002 // their enabled states
+	StageGrants       = 1_000_003 // grants, comments on what post-data makes
+	StageRefresh      = 2_000_000 // materialized views' rows, indexes and marks
+	StagePublications = 3_000_000 // publications, default privileges
+	StageLast         = 3_000_001 // event triggers
+)
+
+// Statement is one SQL statement, without a semicolon. It is run by itself.
+type Statement struct {
+	Section Section
+	Stage   int    // 0 in pre-data
+	Kind    string // "TABLE", "INDEX", "FK CONSTRAINT", …
+	Name    string // the object's new name for people: public.users
+	OID     uint32 // of the source's object
+	Table   uint32 // source's oid of the table it belongs to, or 0
+	SQL     string
+
+	// Of statements of one stage, two may run at once if neither's Locks has an oid of the
+	// other's Locks or Reads. Where they may not, they run in slice order.
+	Locks []uint32
+	Reads []uint32
+	Bytes int64 // of the table or materialized view worked on, for scheduling
+
+	// IfMissing marks something that a subset of tables needs and that the target
+	// may have already: it is run only if Exists is false on the target. All Exists
+	// are asked before the first statement runs.
+	IfMissing bool
+	// Exists is an SQL expression that is true if the target has an object of this
+	// name. It is set on every statement that creates an object.
+	Exists string
+}
+
+// LeftOut is something of the source that a script does not restore.
+type LeftOut struct{ What, Why string }
+
+// Script is what DDL makes.
+type Script struct {
+	Statements []Statement
+	LeftOut    []LeftOut
+	// Tables and Sequences give the new name of every restored table and of every
+	// sequence whose value is to be set, by the source's oid.
+	Tables    map[uint32]Name
+	Sequences map[uint32]Name
+	// Needed are sequences whose CREATE has IfMissing: their value is to be set only if
+	// that statement ran.
+	Needed map[uint32]Name
+}
+
+// DDLOptions say what DDL makes. The zero value restores everything under its own name.
+type DDLOptions struct {
+	// Tables, if not nil, restricts the script to these tables, by oid, with the partitions of
+	// each, and what belongs to them: indexes, constraints, owned sequences, defaults, triggers,
+	// policies, comments, grants; foreign keys only where both ends are in. What else
+	// they need (schema, types, functions of defaults, …) comes with IfMissing.
+	Tables map[uint32]bool
+	// IntoSchema and Rename put tables under other names; both imply Copy.
+	IntoSchema string
+	Rename     map[uint32]Name
+	// Copy makes tables that share nothing with the originals beside them: sequences of
+	// their own, no triggers, no rules, no policies. Only tables are made, with IfMissing what they need.
+	Copy bool
+
+	NoOwner      bool
+	NoPrivileges bool
+}
+
+// planner makes one script.
+type planner struct {
+	c     *Catalog
+	o     DDLOptions
+	s     *Script
+	at    place
+	nodes map[Ref]*node
+	names *namer
+
+	tables      map[uint32]*Table
+	views       map[uint32]*View
+	sequences   map[uint32]*Sequence
+	owned       map[uint32][]*Sequence // by owning table
+	constraints map[uint32]*Constraint // those with an index
+	indexName   map[uint32]Name
+	selected    map[uint32]bool // tables in the script
+	childrenOf  map[uint32][]uint32
+	dependsOf   map[Ref][]Ref // of views and functions
+	tail        []func()      // pre-data that follows all nodes
+	late        []*node       // made in post-data
+	err         error
+}
+
+// place is where statements go at the moment.
+type place struct {
+	section   Section
+	stage     int
+	ifMissing string // the Exists of the needed object being made
+}
+
+// DDL makes the statements that recreate the catalog or a part of it. Equal
+// catalogs and options give equal text.
+//
+// Errors: two tables would get one name; the model is not consistent.
+func (c *Catalog) DDL(o DDLOptions) (Script, error) {
+	o.Copy = o.Copy || o.IntoSchema != "" || len(o.Rename) > 0
+	p := newPlanner(c, o)
+	if err := p.names.chooseTables(p); err != nil {
+		return Script{}, err
+	}
+	p.names.chooseOthers(p)
+	p.makeNodes()
+	p.restrict()
+	p.preData()
+	p.postData()
+	if p.err != nil {
+		return Script{}, p.err
+	}
+	p.noteLeftOut()
+	slices.SortStableFunc(p.s.Statements, func(a, b Statement) int {
+		if a.Section != b.Section {
+			return int(a.Section - b.Section)
+		}
+		return a.Stage - b.Stage
+	})
+	return *p.s, nil
+}
+
+func newPlanner(c *Catalog, o DDLOptions) *planner {
+	p := &planner{
+		c: c, o: o, nodes: map[Ref]*node{}, names: newNamer(), dependsOf: map[Ref][]Ref{}, tables: map[uint32]*Table{}, views: map[uint32]*View{},
+		s:         &Script{Tables: map[uint32]Name{}, Sequences: map[uint32]Name{}, Needed: map[uint32]Name{}},
+		sequences: map[uint32]*Sequence{}, owned: map[uint32][]*Sequence{}, constraints: map[uint32]*Constraint{},
+		indexName: map[uint32]Name{}, selected: map[uint32]bool{},
+	}
+	for i := range c.Tables {
+		t := &c.Tables[i]
+		p.tables[t.OID] = t
+		p.selected[t.OID] = o.Tables == nil || o.Tables[t.OID]
+		for j := range t.Constraints {
+			if k := &t.Constraints[j]; k.Kind == "p" || k.Kind == "u" || k.Kind == "x" {
+				p.constraints[k.OID] = k
+			}
+		}
+	}
+	for oid, in := range p.selected {
+		if !in {
+			delete(p.selected, oid)
+		}
+	}
+	c.addPartitions(p.selected)
+	for i := range c.Views {
+		p.views[c.Views[i].OID] = &c.Views[i]
+	}
+	for i := range c.Sequences {
+		q := &c.Sequences[i]
+		p.sequences[q.OID] = q
+		if q.OwnerTable != 0 {
+			p.owned[q.OwnerTable] = append(p.owned[q.OwnerTable], q)
+		}
+	}
+	for _, v := range c.Views {
+		p.dependsOf[Ref{ClassRelation, v.OID}] = v.Depends
+	}
+	for _, f := range c.Functions {
+		p.dependsOf[Ref{ClassFunction, f.OID}] = f.Depends
+	}
+	return p
+}
+
+// whole says that everything is restored, under its own name.
+func (p *planner) whole() bool { return p.o.Tables == nil && !p.o.Copy }
+
+func (p *planner) table(oid uint32) Name { return p.s.Tables[oid] }
+
+// add appends a statement at the place where the planner is.
+func (p *planner) add(s Statement) {
+	s.Section, s.Stage = p.at.section, p.at.stage
+	if p.at.ifMissing != "" {
+		s.IfMissing, s.Exists = true, p.at.ifMissing
+	}
+	p.s.Statements = append(p.s.Statements, s)
+}
+
+// addAt appends a statement to a stage of post-data.
+func (p *planner) addAt(stage int, s Statement) {
+	was := p.at
+	p.at.section, p.at.stage = PostData, stage
+	p.add(s)
+	p.at = was
+}
+
+func (p *planner) leaveOut(what, format string, a ...any) {
+	p.s.LeftOut = append(p.s.LeftOut, LeftOut{what, fmt.Sprintf(format, a...)})
+}
+
+// described is an object as COMMENT, GRANT and ALTER … OWNER name it.
+type described struct {
+	kind    string // "FUNCTION"
+	sql     string // "public.f(integer)"
+	name    string // for people
+	oid     uint32
+	table   uint32
+	owner   string
+	comment string
+	acl     ACL
+	onACL   string // kind in GRANT, where it differs
+	stage   int    // of comments; 0: at once
+}
+
+// addProperties adds what every object may have: owner, comment, grants.
+func (p *planner) addProperties(d described) {
+	s := Statement{Kind: d.kind, Name: d.name, OID: d.oid, Table: d.table}
+	if d.owner != "" && !p.o.NoOwner {
+		s.SQL = "ALTER " + d.kind + " " + d.sql + " OWNER TO " + QuoteIdent(d.owner)
+		p.add(s)
+	}
+	p.addComment(d)
+	p.addGrants(d, "")
+}
+
+func (p *planner) addComment(d described) {
+	if d.comment == "" {
+		return
+	}
+	s := Statement{Kind: "COMMENT", Name: d.name, OID: d.oid, Table: d.table}
+	s.SQL = "COMMENT ON " + d.kind + " " + d.sql + " IS " + strings.TrimSpace(quoteLiteral(d.comment))
+	if d.stage == 0 {
+		p.add(s)
+		return
+	}
+	if d.table != 0 {
+		s.Locks = []uint32{d.table}
+	}
+	p.addAt(d.stage, s)
+}
+
+// addGrants adds the grants on an object or, if column is set, on its column.
+// They come late: an owner without INSERT of their own can still load the rows, and
+// materialized views are refreshed with all rights in place.
+func (p *planner) addGrants(d described, column string) {
+	if p.o.NoPrivileges {
+		return
+	}
+	kind := d.onACL
+	if kind == "" {
+		kind = d.kind
+	}
+	sql, err := d.acl.grants(kind+" "+d.sql, column, d.owner)
+	if err != nil && p.err == nil {
+		p.err = fmt.Errorf("grants on %s: %w", d.name, err)
+	}
+	for _, text := range sql {
+		p.addAt(StageGrants, Statement{Kind: "ACL", Name: d.name, OID: d.oid, Table: d.table, SQL: text, Locks: []uint32{d.oid}})
+	}
+}
+
+// noteLeftOut lists what a copy does not take along.
+func (p *planner) noteLeftOut() {
+	if !p.o.Copy {
+		return
+	}
+	for i := range p.c.Tables {
+		t := &p.c.Tables[i]
+		if !p.selected[t.OID] {
+			continue
+		}
+		for _, g := range t.Triggers {
+			p.leaveOut(fmt.Sprintf("trigger %s on %s.%s", g.Name, t.Schema, t.Name), "a copy has no triggers")
+		}
+		for _, w := range t.Rules {
+			p.leaveOut(fmt.Sprintf("rule %s on %s.%s", w.Name, t.Schema, t.Name), "a copy has no rules")
+		}
+		for _, y := range t.Policies {
+			p.leaveOut(fmt.Sprintf("policy %s on %s.%s", y.Name, t.Schema, t.Name),
+				"a copy has no policies; row security stays on, so that only its owner sees rows")
+		}
+	}
+	if p.o.Tables == nil {
+		for i := range p.c.Views {
+			p.leaveOut("view "+p.c.Views[i].Schema+"."+p.c.Views[i].Name, "only tables are copied")
+		}
+	}
+}

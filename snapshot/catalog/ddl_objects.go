@@ -1,0 +1,340 @@
+package catalog
+
+import (
+	"fmt"
+	"strings"
+)
+
+func (p *planner) createSchema(s *Schema) {
+	statement := Statement{Kind: "SCHEMA", Name: s.Name, OID: s.OID, SQL: "CREATE SCHEMA " + QuoteIdent(s.Name), Exists: existsNamespace(s.Name)}
+	d := described{kind: "SCHEMA", sql: QuoteIdent(s.Name), name: s.Name, oid: s.OID, owner: s.Owner, comment: s.Comment, acl: s.ACL}
+	if s.Name == "public" {
+		// Every new database has it: since 15 owned by pg_database_owner, usable by all.
+		statement.IfMissing = true
+		if owner, _, ok := strings.Cut(strings.Join(s.ACL.Initial, " "), "="); ok && s.ACL.Items != nil {
+			d.acl.Initial = []string{s.ACL.Initial[0], "=U/" + owner}
+		}
+		if s.Owner == "pg_database_owner" {
+			d.owner = ""
+		}
+		if s.Comment == "standard public schema" {
+			d.comment = ""
+		}
+	}
+	p.add(statement)
+	if d.owner == "" && s.Name == "public" {
+		p.addComment(d)
+		d.owner = s.Owner
+		p.addGrants(d, "")
+		return
+	}
+	p.addProperties(d)
+}
+
+func (p *planner) createExtension(e *Extension) {
+	p.add(Statement{Kind: "EXTENSION", Name: e.Name, OID: e.OID, IfMissing: true,
+		SQL:    "CREATE EXTENSION " + QuoteIdent(e.Name) + " WITH SCHEMA " + QuoteIdent(e.Schema),
+		Exists: "EXISTS (SELECT FROM pg_catalog.pg_extension WHERE extname = " + quoteLiteral(e.Name) + ")"})
+	// An extension's owner cannot be altered.
+	p.addComment(described{kind: "EXTENSION", sql: QuoteIdent(e.Name), name: e.Name, oid: e.OID, comment: e.Comment})
+}
+
+func (p *planner) createCollation(l *Collation) {
+	var options []string
+	option := func(name, value string) {
+		if value != "" {
+			options = append(options, name+" = "+quoteLiteral(value))
+		}
+	}
+	switch l.Provider {
+	case "i":
+		options = append(options, "provider = icu")
+	case "b":
+		options = append(options, "provider = builtin")
+	default:
+		options = append(options, "provider = libc")
+	}
+	if !l.Deterministic {
+		options = append(options, "deterministic = false")
+	}
+	if l.Provider == "c" {
+		option("lc_collate", l.Collate)
+		option("lc_ctype", l.Ctype)
+	} else {
+		option("locale", l.Locale)
+		option("rules", l.Rules)
+	}
+	name := l.Schema + "." + l.Name
+	p.add(Statement{Kind: "COLLATION", Name: name, OID: l.OID, Exists: existsIn("pg_collation", "coll", l.Schema, l.Name),
+		SQL: "CREATE COLLATION " + l.SQLName() + " (" + strings.Join(options, ", ") + ")"})
+	p.addProperties(described{kind: "COLLATION", sql: l.SQLName(), name: name, oid: l.OID, owner: l.Owner, comment: l.Comment})
+}
+
+func (p *planner) createFunction(f *Function) {
+	kind := map[string]string{"p": "PROCEDURE"}[f.Kind]
+	if kind == "" {
+		kind = "FUNCTION"
+	}
+	sql := f.SQLName() + "(" + f.Types + ")"
+	name := f.Schema + "." + f.Name + "(" + f.Types + ")"
+	// A restore replaces nothing.
+	definition := strings.TrimSpace(f.Definition)
+	if rest, ok := strings.CutPrefix(definition, "CREATE OR REPLACE "); ok {
+		definition = "CREATE " + rest
+	}
+	p.add(Statement{Kind: kind, Name: name, OID: f.OID, SQL: definition, Exists: existsFunction(f.Schema, f.Name, f.Types)})
+	p.addProperties(described{kind: kind, sql: sql, name: name, oid: f.OID, owner: f.Owner, comment: f.Comment, acl: f.ACL})
+	p.dependOnExtensions(Statement{Kind: kind, Name: name, OID: f.OID}, kind+" "+sql, f.DependsOnExtensions)
+}
+
+// dependOnExtensions adds ALTER … DEPENDS ON EXTENSION for each extension.
+func (p *planner) dependOnExtensions(s Statement, object string, extensions []string) {
+	for _, e := range extensions {
+		s.SQL = "ALTER " + object + " DEPENDS ON EXTENSION " + QuoteIdent(e)
+		p.addAt(StageEnable, s)
+	}
+}
+
+func (p *planner) createCast(k *Cast) {
+	sql := "CREATE CAST " + k.Name
+	switch k.Method {
+	case "f":
+		sql += " WITH FUNCTION " + k.Function
+	case "i":
+		sql += " WITH INOUT"
+	default:
+		sql += " WITHOUT FUNCTION"
+	}
+	switch k.Context {
+	case "a":
+		sql += " AS ASSIGNMENT"
+	case "i":
+		sql += " AS IMPLICIT"
+	}
+	p.add(Statement{Kind: "CAST", Name: k.Name, OID: k.OID, SQL: sql, Exists: p.existsOf(p.nodes[Ref{ClassCast, k.OID}])})
+	p.addProperties(described{kind: "CAST", sql: k.Name, name: k.Name, oid: k.OID, comment: k.Comment})
+}
+
+func (p *planner) createType(t *Type, n *node) {
+	var sql, kind, onACL string
+	switch t.Kind {
+	case TypeEnum:
+		labels := make([]string, len(t.Labels))
+		for i, l := range t.Labels {
+			labels[i] = "\n\t" + strings.TrimSpace(quoteLiteral(l))
+		}
+		kind, sql = "TYPE", "CREATE TYPE "+t.SQLName()+" AS ENUM ("+strings.Join(labels, ",")+"\n)"
+	case TypeComposite:
+		columns := make([]string, len(t.Columns))
+		for i, c := range t.Columns {
+			columns[i] = "\n\t" + QuoteIdent(c.Name) + " " + c.TypeName + collateSQL(c.Collation)
+		}
+		kind, sql = "TYPE", "CREATE TYPE "+t.SQLName()+" AS ("+strings.Join(columns, ",")+"\n)"
+	case TypeDomain:
+		kind, sql, onACL = "DOMAIN", p.domainSQL(t, n), "TYPE"
+	case TypeRange:
+		kind, sql = "TYPE", rangeSQL(t)
+	}
+	name := t.Schema + "." + t.Name
+	s := Statement{Kind: kind, Name: name, OID: t.OID, SQL: sql}
+	if t.Canonical == "" { // else the shell is there already
+		s.Exists = existsIn("pg_type", "typ", t.Schema, t.Name)
+	}
+	p.add(s)
+	p.addProperties(described{kind: kind, sql: t.SQLName(), name: name, oid: t.OID, owner: t.Owner, comment: t.Comment, acl: t.ACL, onACL: onACL})
+	for _, c := range t.Columns {
+		p.addComment(described{kind: "COLUMN", sql: t.SQLName() + "." + QuoteIdent(c.Name), name: name + "." + c.Name, oid: t.OID, comment: c.Comment})
+	}
+	p.addDomainParts(t, n)
+}
+
+func collateSQL(collation string) string {
+	if collation == "" {
+		return ""
+	}
+	return " COLLATE " + collation
+}
+
+func (p *planner) domainSQL(t *Type, n *node) string {
+	var b strings.Builder
+	b.WriteString("CREATE DOMAIN " + t.SQLName() + " AS " + t.Base + collateSQL(t.Collation))
+	if t.Default != "" {
+		b.WriteString("\n\tDEFAULT " + t.Default)
+	}
+	named := false
+	for _, k := range t.Constraints {
+		if k.Kind == "n" {
+			named = true
+			b.WriteString("\n\tCONSTRAINT " + QuoteIdent(k.Name) + " NOT NULL")
+		}
+		if k.Kind == "c" && k.Validated && !n.detached(Ref{ClassConstraint, k.OID}) {
+			b.WriteString("\n\tCONSTRAINT " + QuoteIdent(k.Name) + " " + k.Definition)
+		}
+	}
+	if t.NotNull && !named {
+		b.WriteString("\n\tNOT NULL")
+	}
+	return b.String()
+}
+
+// addDomainParts adds the comments of a domain's constraints, and those that old
+// values need not fulfil.
+func (p *planner) addDomainParts(t *Type, n *node) {
+	for i := range t.Constraints {
+		k := &t.Constraints[i]
+		d := described{kind: "CONSTRAINT", sql: QuoteIdent(k.Name) + " ON DOMAIN " + t.SQLName(),
+			name: k.Name + " on " + t.Schema + "." + t.Name, oid: k.OID, comment: k.Comment}
+		switch {
+		case k.Kind == "c" && !k.Validated:
+			d.stage = StageGrants
+			was := p.at
+			p.at.section, p.at.stage = PostData, StageForeignKeys
+			p.addDomainConstraint(t, k)
+			p.at = was
+		case n.detached(Ref{ClassConstraint, k.OID}):
+			d.stage = StageGrants
+		}
+		p.addComment(d)
+	}
+}
+
+func (p *planner) addDomainConstraint(t *Type, k *Constraint) {
+	p.add(Statement{Kind: "CHECK CONSTRAINT", Name: k.Name + " on " + t.Schema + "." + t.Name, OID: k.OID,
+		SQL: "ALTER DOMAIN " + t.SQLName() + " ADD CONSTRAINT " + QuoteIdent(k.Name) + " " + k.Definition})
+}
+
+func rangeSQL(t *Type) string {
+	options := []string{"subtype = " + t.Subtype}
+	option := func(name, value string) {
+		if value != "" {
+			options = append(options, name+" = "+value)
+		}
+	}
+	if t.Multirange != "" {
+		option("multirange_type_name", qualified(t.MultirangeIn, t.Multirange))
+	}
+	option("subtype_opclass", t.SubtypeOpclass)
+	option("collation", t.Collation)
+	option("canonical", t.Canonical)
+	option("subtype_diff", t.SubtypeDiff)
+	return "CREATE TYPE " + t.SQLName() + " AS RANGE (\n\t" + strings.Join(options, ",\n\t") + "\n)"
+}
+
+func (p *planner) createSequence(q *Sequence) {
+	name, ok := p.s.Sequences[q.OID]
+	if !ok {
+		name = Name{q.Schema, q.Name}
+	}
+	sql := "CREATE "
+	if q.Persistence == "u" {
+		sql += "UNLOGGED "
+	}
+	p.add(Statement{Kind: "SEQUENCE", Name: name.String(), OID: q.OID, Table: q.OwnerTable, Exists: existsRelation(name),
+		SQL: sql + "SEQUENCE " + name.SQL() + " AS " + q.Type + " " + sequenceOptions(q)})
+	p.addProperties(described{kind: "SEQUENCE", sql: name.SQL(), name: name.String(), oid: q.OID, table: q.OwnerTable,
+		owner: q.Owner, comment: q.Comment, acl: q.ACL})
+}
+
+func sequenceOptions(q *Sequence) string {
+	sql := fmt.Sprintf("START WITH %d INCREMENT BY %d MINVALUE %d MAXVALUE %d CACHE %d", q.Start, q.Increment, q.Min, q.Max, q.Cache)
+	if q.Cycle {
+		sql += " CYCLE"
+	}
+	return sql
+}
+
+// ownSequences ties sequences to the columns they belong to.
+func (p *planner) ownSequences() {
+	for i := range p.c.Sequences {
+		q := &p.c.Sequences[i]
+		t := p.tables[q.OwnerTable]
+		name, ok := p.s.Sequences[q.OID]
+		if t == nil || q.Identity || !ok || !p.selected[t.OID] {
+			continue
+		}
+		if c := t.column(q.OwnerColumn); c != nil {
+			p.add(Statement{Kind: "SEQUENCE OWNED BY", Name: name.String(), OID: q.OID, Table: t.OID,
+				SQL: "ALTER SEQUENCE " + name.SQL() + " OWNED BY " + p.table(t.OID).SQL() + "." + QuoteIdent(c.Name)})
+		}
+	}
+}
+
+func (p *planner) createView(v *View, n *node) {
+	sql := "CREATE VIEW "
+	if v.Kind == "m" {
+		sql = "CREATE MATERIALIZED VIEW "
+	}
+	sql += v.SQLName()
+	if v.AccessMethod != "" {
+		sql += " USING " + QuoteIdent(v.AccessMethod)
+	}
+	if options := optionsSQL(v.Options, v.ToastOptions); options != "" {
+		sql += " WITH (" + options + ")"
+	}
+	if v.Tablespace != "" {
+		sql += " TABLESPACE " + QuoteIdent(v.Tablespace)
+	}
+	sql += " AS\n" + v.Definition
+	if v.Kind == "m" {
+		sql += "\n WITH NO DATA"
+	}
+	p.add(Statement{Kind: v.sqlKind(), Name: v.Schema + "." + v.Name, OID: v.OID, SQL: sql, Exists: existsRelation(Name{v.Schema, v.Name})})
+	p.addViewProperties(v)
+	p.addViewDefaults(v, n)
+}
+
+func (v *View) sqlKind() string {
+	if v.Kind == "m" {
+		return "MATERIALIZED VIEW"
+	}
+	return "VIEW"
+}
+
+func (p *planner) addViewProperties(v *View) {
+	name := v.Schema + "." + v.Name
+	d := described{kind: v.sqlKind(), sql: v.SQLName(), name: name, oid: v.OID, owner: v.Owner, comment: v.Comment, acl: v.ACL, onACL: "TABLE"}
+	p.addProperties(d)
+	for i := range v.Columns {
+		c := &v.Columns[i]
+		p.addComment(described{kind: "COLUMN", sql: v.SQLName() + "." + QuoteIdent(c.Name), name: name + "." + c.Name, oid: v.OID, comment: c.Comment})
+		d.acl = c.ACL
+		p.addGrants(d, c.Name)
+		if v.Kind == "m" {
+			p.alterColumn(c, Statement{Kind: v.sqlKind(), Name: name, OID: v.OID}, "ALTER MATERIALIZED VIEW "+v.SQLName())
+		}
+	}
+	p.dependOnExtensions(Statement{Kind: v.sqlKind(), Name: name, OID: v.OID}, v.sqlKind()+" "+v.SQLName(), v.DependsOnExtensions)
+}
+
+func (p *planner) addViewDefaults(v *View, n *node) {
+	for i := range v.Columns {
+		if c := &v.Columns[i]; c.DefaultOID != 0 && !n.detached(Ref{ClassDefault, c.DefaultOID}) {
+			p.setViewDefault(v, c)
+		}
+	}
+}
+
+func (p *planner) setViewDefault(v *View, c *Column) {
+	p.add(Statement{Kind: "DEFAULT", Name: v.Schema + "." + v.Name + "." + c.Name, OID: v.OID,
+		SQL: "ALTER VIEW " + v.SQLName() + " ALTER COLUMN " + QuoteIdent(c.Name) + " SET DEFAULT " + c.Default})
+}
+
+// createDummyView makes a view of NULLs with the columns of the real one.
+func (p *planner) createDummyView(v *View) {
+	columns := make([]string, len(v.Columns))
+	for i, c := range v.Columns {
+		columns[i] = "\n\tNULL::" + c.TypeName + collateSQL(c.Collation) + " AS " + QuoteIdent(c.Name)
+	}
+	p.add(Statement{Kind: "VIEW", Name: v.Schema + "." + v.Name, OID: v.OID, Exists: existsRelation(Name{v.Schema, v.Name}),
+		SQL: "CREATE VIEW " + v.SQLName() + " AS\nSELECT" + strings.Join(columns, ",")})
+	p.addViewProperties(v)
+}
+
+func (p *planner) replaceView(v *View, n *node) {
+	sql := "CREATE OR REPLACE VIEW " + v.SQLName()
+	if options := optionsSQL(v.Options, nil); options != "" {
+		sql += " WITH (" + options + ")"
+	}
+	p.add(Statement{Kind: "VIEW", Name: v.Schema + "." + v.Name, OID: v.OID, SQL: sql + " AS\n" + v.Definition})
+	p.addViewDefaults(v, n)
+}

@@ -1,0 +1,381 @@
+package catalog
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+func itoa[T int16 | int32 | int](n T) string { return strconv.Itoa(int(n)) }
+
+// postData makes what follows the rows.
+func (p *planner) postData() {
+	for i := range p.c.Tables {
+		t := &p.c.Tables[i]
+		if !p.selected[t.OID] {
+			continue
+		}
+		f := p.form(t)
+		p.addIndexes(&f)
+		p.addMarks(&f)
+		p.addKeys(&f)
+		p.addRowSecurity(&f)
+		if p.o.Copy {
+			continue
+		}
+		for j := range t.Triggers {
+			p.addTrigger(&t.Triggers[j], t.OID, f.name, "TABLE")
+		}
+		for j := range t.Rules {
+			p.addRule(&t.Rules[j], t.OID, f.name)
+		}
+	}
+	p.addStatistics()
+	if !p.whole() {
+		return
+	}
+	p.addViewParts()
+	p.addPublications()
+	p.addDefaultPrivileges()
+	p.addEventTriggers()
+}
+
+// family is a table with its partitions and children at every level, which
+// ALTER TABLE and CREATE TRIGGER lock with it.
+func (p *planner) family(oid uint32) []uint32 {
+	set := map[uint32]bool{oid: true}
+	family := []uint32{oid}
+	for i := 0; i < len(family); i++ {
+		for _, child := range p.children()[family[i]] {
+			if !set[child] {
+				set[child] = true
+				family = append(family, child)
+			}
+		}
+	}
+	return family
+}
+
+// children are the tables that have a table as parent.
+func (p *planner) children() map[uint32][]uint32 {
+	if p.childrenOf == nil {
+		p.childrenOf = map[uint32][]uint32{}
+		for _, t := range p.c.Tables {
+			for _, parent := range t.Parents {
+				p.childrenOf[parent] = append(p.childrenOf[parent], t.OID)
+			}
+		}
+	}
+	return p.childrenOf
+}
+
+func (p *planner) addIndexes(f *tableForm) {
+	for i := range f.t.Indexes {
+		x := &f.t.Indexes[i]
+		name := p.indexName[x.OID]
+		s := Statement{Kind: "INDEX", Name: name.String(), OID: x.OID, Table: f.t.OID, Bytes: f.t.Bytes, Exists: existsRelation(name)}
+		if k := p.constraints[x.Constraint]; k != nil {
+			s.Kind, s.OID, s.Locks = "CONSTRAINT", k.OID, []uint32{f.t.OID}
+			s.SQL = p.indexConstraintSQL(f, k, x)
+			p.addAt(StageIndexes, s)
+			p.attachIndex(f, x)
+			continue
+		}
+		if !x.Valid && x.Kind != "I" {
+			p.leaveOut("index "+name.String(), "it is not valid on the source")
+			continue
+		}
+		s.Reads = []uint32{f.t.OID}
+		s.SQL = p.indexSQL(x, name, f.name, p.tableExpression(f.t, x.Definition), p.tableExpression(f.t, x.Where))
+		p.addAt(StageIndexes, s)
+		p.attachIndex(f, x)
+	}
+}
+
+func (p *planner) indexSQL(x *Index, name, table Name, definition, where string) string {
+	sql := "CREATE "
+	if x.Unique {
+		sql += "UNIQUE "
+	}
+	sql += "INDEX " + QuoteIdent(name.Name) + " ON "
+	if x.Kind == "I" {
+		sql += "ONLY "
+	}
+	sql += table.SQL() + " " + definition
+	if x.Tablespace != "" {
+		sql += " TABLESPACE " + QuoteIdent(x.Tablespace)
+	}
+	if where != "" {
+		sql += " WHERE " + where
+	}
+	return sql
+}
+
+// indexConstraintSQL is a primary key, unique or exclusion constraint. Its
+// definition lacks the index's options, except that of an exclusion constraint.
+func (p *planner) indexConstraintSQL(f *tableForm, k *Constraint, x *Index) string {
+	definition, suffix := k.Definition, ""
+	for _, end := range []string{" INITIALLY DEFERRED", " DEFERRABLE"} {
+		if rest, ok := strings.CutSuffix(definition, end); ok && k.Deferrable {
+			definition, suffix = rest, end+suffix
+		}
+	}
+	if options := optionsSQL(x.Options, nil); options != "" && k.Kind != "x" {
+		definition += " WITH (" + options + ")"
+	}
+	if x.Tablespace != "" && k.Kind != "x" {
+		definition += " USING INDEX TABLESPACE " + QuoteIdent(x.Tablespace)
+	}
+	return "ALTER TABLE ONLY " + f.name.SQL() + " ADD CONSTRAINT " + QuoteIdent(p.indexName[x.OID].Name) + " " +
+		p.tableExpression(f.t, definition) + suffix
+}
+
+// attachIndex ties a partition's index to that of the partitioned table.
+func (p *planner) attachIndex(f *tableForm, x *Index) {
+	parent, ok := p.indexName[x.Parent]
+	if x.Parent == 0 || !ok || !f.attached || f.alone {
+		return
+	}
+	name := p.indexName[x.OID]
+	p.addAt(StageMarks, Statement{Kind: "INDEX ATTACH", Name: name.String(), OID: x.OID, Table: f.t.OID,
+		SQL:   "ALTER INDEX " + parent.SQL() + " ATTACH PARTITION " + name.SQL(),
+		Locks: []uint32{f.t.OID, f.t.Parents[0]}})
+}
+
+// addMarks adds what is said of existing indexes, and the replica identity.
+func (p *planner) addMarks(f *tableForm) {
+	alter := "ALTER TABLE ONLY " + f.name.SQL()
+	s := Statement{Kind: "TABLE", Name: f.name.String(), OID: f.t.OID, Table: f.t.OID, Locks: []uint32{f.t.OID}}
+	for i := range f.t.Indexes {
+		x := &f.t.Indexes[i]
+		if x.Valid || x.Kind == "I" {
+			p.addIndexMarks(x, p.indexName[x.OID], StageMarks, "TABLE", f.name, f.t.OID)
+		}
+		if x.Identity && f.t.ReplicaIdentity == "i" && x.Valid {
+			s.SQL = alter + " REPLICA IDENTITY USING INDEX " + QuoteIdent(p.indexName[x.OID].Name)
+			p.addAt(StageMarks, s)
+		}
+	}
+	if identity := map[string]string{"n": "NOTHING", "f": "FULL"}[f.t.ReplicaIdentity]; identity != "" {
+		s.SQL = alter + " REPLICA IDENTITY " + identity
+		p.addAt(StageMarks, s)
+	}
+}
+
+// addIndexMarks adds the cluster mark, statistics targets and comment of an index.
+func (p *planner) addIndexMarks(x *Index, name Name, stage int, kind string, table Name, oid uint32) {
+	s := Statement{Kind: "INDEX", Name: name.String(), OID: x.OID, Table: oid, Locks: []uint32{oid}}
+	if x.Clustered && x.Kind == "i" {
+		s.SQL = "ALTER " + kind + " " + table.SQL() + " CLUSTER ON " + QuoteIdent(name.Name)
+		p.addAt(stage, s)
+	}
+	for _, target := range x.Statistics {
+		s.SQL = "ALTER INDEX " + name.SQL() + " ALTER COLUMN " + itoa(target.Column) + " SET STATISTICS " + itoa(target.Target)
+		p.addAt(stage, s)
+	}
+	p.addComment(described{kind: "INDEX", sql: name.SQL(), name: name.String(), oid: x.OID, table: oid, comment: x.Comment, stage: stage})
+	for _, e := range x.OnExtension {
+		s.SQL = "ALTER INDEX " + name.SQL() + " DEPENDS ON EXTENSION " + QuoteIdent(e)
+		p.addAt(stage, s)
+	}
+}
+
+// restoresKey says that a foreign key is in the script: both its ends are.
+func (p *planner) restoresKey(t *Table, k *Constraint) bool {
+	if k.Parent != 0 {
+		parent := p.form(t)
+		return parent.alone && p.selected[k.References]
+	}
+	return p.selected[k.References]
+}
+
+// addKeys adds foreign keys, and the constraints that old rows need not fulfil.
+func (p *planner) addKeys(f *tableForm) {
+	for i := range f.t.Constraints {
+		k := &f.t.Constraints[i]
+		switch {
+		case k.Kind == "f":
+			p.addForeignKey(f, k)
+		case (k.Kind == "c" || k.Kind == "n") && !k.Validated && (k.Local || f.alone || f.t.Partition && k.Inherited == 0):
+			s := Statement{Kind: "CHECK CONSTRAINT", Name: k.Name + " on " + f.name.String(), OID: k.OID, Table: f.t.OID, Locks: p.family(f.t.OID)}
+			s.SQL = "ALTER TABLE " + f.name.SQL() + " ADD CONSTRAINT " + QuoteIdent(k.Name) + " " + p.tableExpression(f.t, k.Definition)
+			p.addAt(StageForeignKeys, s)
+		}
+	}
+}
+
+func (p *planner) addForeignKey(f *tableForm, k *Constraint) {
+	what := "foreign key " + k.Name + " of " + f.name.String()
+	if k.Parent != 0 && !f.alone {
+		return // comes with the partitioned table's
+	}
+	if !p.restoresKey(f.t, k) {
+		p.leaveOut(what, "%s is not restored", k.ReferenceSQL)
+		return
+	}
+	definition := k.Definition
+	if to := p.table(k.References).SQL(); to != k.ReferenceSQL {
+		before, after, ok := strings.Cut(definition, " REFERENCES "+k.ReferenceSQL+"(")
+		if !ok {
+			p.fail("%s: its definition does not name %s; the catalog changed while it was read", what, k.ReferenceSQL)
+			return
+		}
+		definition = before + " REFERENCES " + to + "(" + after
+	}
+	only := "ONLY "
+	if f.t.Kind == "p" {
+		only = "" // refused for partitioned tables
+	}
+	locks := p.family(f.t.OID)
+	for _, oid := range p.family(k.References) {
+		if !slices.Contains(locks, oid) {
+			locks = append(locks, oid)
+		}
+	}
+	p.addAt(StageForeignKeys, Statement{Kind: "FK CONSTRAINT", Name: k.Name + " on " + f.name.String(), OID: k.OID, Table: f.t.OID,
+		Bytes: f.t.Bytes, Locks: locks,
+		SQL: "ALTER TABLE " + only + f.name.SQL() + " ADD CONSTRAINT " + QuoteIdent(k.Name) + " " + definition})
+}
+
+func (p *planner) fail(format string, a ...any) {
+	if p.err == nil {
+		p.err = fmt.Errorf(format, a...)
+	}
+}
+
+// addRowSecurity adds policies and turns row security on. A copy gets no policies
+// and keeps row security on, so that its grants show nobody rows that policies hid.
+func (p *planner) addRowSecurity(f *tableForm) {
+	s := Statement{Kind: "ROW SECURITY", Name: f.name.String(), OID: f.t.OID, Table: f.t.OID, Locks: []uint32{f.t.OID}}
+	if f.t.RowSecurity {
+		s.SQL = "ALTER TABLE " + f.name.SQL() + " ENABLE ROW LEVEL SECURITY"
+		p.addAt(StageTriggers, s)
+	}
+	if f.t.ForceRowSecurity && !p.o.Copy {
+		s.SQL = "ALTER TABLE ONLY " + f.name.SQL() + " FORCE ROW LEVEL SECURITY"
+		p.addAt(StageTriggers, s)
+	}
+	if p.o.Copy {
+		return
+	}
+	for i := range f.t.Policies {
+		y := &f.t.Policies[i]
+		s.Kind, s.OID, s.SQL = "POLICY", y.OID, policySQL(y, f.name)
+		s.Name = y.Name + " on " + f.name.String()
+		s.Reads = p.relations(y.Depends)
+		p.addAt(StageTriggers, s)
+		p.addComment(described{kind: "POLICY", sql: QuoteIdent(y.Name) + " ON " + f.name.SQL(), name: s.Name, oid: y.OID, table: f.t.OID,
+			comment: y.Comment, stage: StageGrants})
+	}
+}
+
+// relations are the tables and views among references.
+func (p *planner) relations(refs []Ref) []uint32 {
+	var oids []uint32
+	for _, r := range refs {
+		if r.Class == ClassRelation && (p.tables[r.OID] != nil || p.views[r.OID] != nil) {
+			oids = append(oids, r.OID)
+		}
+	}
+	return oids
+}
+
+func policySQL(y *Policy, table Name) string {
+	sql := "CREATE POLICY " + QuoteIdent(y.Name) + " ON " + table.SQL()
+	if !y.Permissive {
+		sql += " AS RESTRICTIVE"
+	}
+	if command := map[string]string{"r": "SELECT", "a": "INSERT", "w": "UPDATE", "d": "DELETE"}[y.Command]; command != "" {
+		sql += " FOR " + command
+	}
+	if len(y.Roles) > 0 {
+		sql += " TO " + quoteIdents(y.Roles)
+	}
+	if y.Using != "" {
+		sql += " USING (" + y.Using + ")"
+	}
+	if y.Check != "" {
+		sql += " WITH CHECK (" + y.Check + ")"
+	}
+	return sql
+}
+
+// addTrigger adds a trigger and its enabled state.
+func (p *planner) addTrigger(g *Trigger, oid uint32, relation Name, kind string) {
+	s := Statement{Kind: "TRIGGER", Name: g.Name + " on " + relation.String(), OID: g.OID, Table: oid, Locks: p.family(oid)}
+	if g.References != 0 && !slices.Contains(s.Locks, g.References) {
+		s.Reads = []uint32{g.References}
+	}
+	if !g.Cloned {
+		s.SQL = g.Definition
+		p.addAt(StageTriggers, s)
+		p.addComment(described{kind: "TRIGGER", sql: QuoteIdent(g.Name) + " ON " + relation.SQL(), name: s.Name, oid: g.OID, table: oid,
+			comment: g.Comment, stage: StageGrants})
+	}
+	enabled := enabledSQL(g.Enabled)
+	if g.Enabled == "O" && g.Cloned {
+		enabled = "ENABLE"
+	}
+	if enabled != "" {
+		s.SQL = "ALTER TABLE " + relation.SQL() + " " + enabled + " TRIGGER " + QuoteIdent(g.Name)
+		if kind == "TABLE" {
+			s.SQL = "ALTER TABLE ONLY " + relation.SQL() + " " + enabled + " TRIGGER " + QuoteIdent(g.Name)
+		}
+		p.addAt(StageEnable, s)
+	}
+	p.dependOnExtensions(Statement{Kind: "TRIGGER", Name: s.Name, OID: g.OID, Table: oid, Locks: []uint32{oid}},
+		"TRIGGER "+QuoteIdent(g.Name)+" ON "+relation.SQL(), g.OnExtension)
+}
+
+// enabledSQL is the verb of a trigger's or rule's state; empty for the usual one.
+func enabledSQL(state string) string {
+	return map[string]string{"D": "DISABLE", "R": "ENABLE REPLICA", "A": "ENABLE ALWAYS"}[state]
+}
+
+func (p *planner) addRule(w *Rule, oid uint32, relation Name) {
+	s := Statement{Kind: "RULE", Name: w.Name + " on " + relation.String(), OID: w.OID, Table: oid,
+		SQL: strings.TrimSuffix(strings.TrimSpace(w.Definition), ";"), Locks: []uint32{oid}, Reads: p.relations(w.Depends)}
+	p.addAt(StageTriggers, s)
+	if enabled := enabledSQL(w.Enabled); enabled != "" {
+		s.SQL = "ALTER TABLE " + relation.SQL() + " " + enabled + " RULE " + QuoteIdent(w.Name)
+		p.addAt(StageEnable, s)
+	}
+	p.addComment(described{kind: "RULE", sql: QuoteIdent(w.Name) + " ON " + relation.SQL(), name: s.Name, oid: w.OID, table: oid,
+		comment: w.Comment, stage: StageGrants})
+}
+
+// addStatistics adds extended statistics of the script's relations.
+func (p *planner) addStatistics() {
+	for i := range p.c.Statistics {
+		x := &p.c.Statistics[i]
+		name, table := Name{x.Schema, x.Name}, x.TableSQL
+		if t := p.tables[x.Table]; t != nil && p.selected[t.OID] {
+			table = p.table(t.OID).SQL()
+			name = p.names.follow(name, t, p.table(t.OID))
+		} else if !p.whole() || p.views[x.Table] == nil {
+			continue
+		}
+		// pg_get_statisticsobjdef: CREATE STATISTICS name [(kinds)] ON … FROM table
+		definition, ok := strings.CutPrefix(x.Definition, "CREATE STATISTICS "+qualified(x.Schema, x.Name))
+		if ok {
+			definition, ok = strings.CutSuffix(definition, " FROM "+x.TableSQL)
+		}
+		if !ok {
+			p.fail("statistics object %s: its definition does not name it and its table; the catalog changed while it was read", x.SQLName())
+			return
+		}
+		s := Statement{Kind: "STATISTICS", Name: name.String(), OID: x.OID, Table: x.Table, Locks: []uint32{x.Table}}
+		s.SQL = "CREATE STATISTICS " + name.SQL() + definition + " FROM " + table
+		p.addAt(StageMarks, s)
+		if x.Target >= 0 {
+			s.SQL = "ALTER STATISTICS " + name.SQL() + " SET STATISTICS " + itoa(x.Target)
+			p.addAt(StageMarks, s)
+		}
+		if !p.o.NoOwner {
+			s.SQL = "ALTER STATISTICS " + name.SQL() + " OWNER TO " + QuoteIdent(x.Owner)
+			p.addAt(StageMarks, s)
+		}
+		p.addComment(described{kind: "STATISTICS", sql: name.SQL(), name: name.String(), oid: x.OID, table: x.Table, comment: x.Comment, stage: StageGrants})
+	}
+}

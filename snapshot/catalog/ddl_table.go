@@ -1,0 +1,421 @@
+package catalog
+
+import (
+	"slices"
+	"strings"
+)
+
+// tableForm says how one table is written: which of its parents it can refer to.
+type tableForm struct {
+	t        *Table
+	name     Name
+	parents  []*Table // by INHERITS
+	attached bool     // it becomes a partition
+	alone    bool     // a parent is missing: everything inherited is written out
+}
+
+func (p *planner) form(t *Table) tableForm {
+	f := tableForm{t: t, name: p.table(t.OID)}
+	for _, oid := range t.Parents {
+		parent := p.tables[oid]
+		switch {
+		case parent == nil || !p.selected[oid]:
+			f.alone = true
+		case t.Partition:
+			f.attached = true
+		default:
+			f.parents = append(f.parents, parent)
+		}
+	}
+	return f
+}
+
+// printed says that a column is written in CREATE TABLE and not left to the
+// parents. A partition is made as a table of its own and then attached, which keeps the
+// order of its columns.
+func (f *tableForm) printed(c *Column) bool {
+	return f.t.Partition || f.alone || c.Local || f.inheritedDefaultsConflict(c)
+}
+
+// inheritedDefaultsConflict says that CREATE TABLE would refuse to choose among
+// the parents' defaults, or to inherit another generation expression.
+func (f *tableForm) inheritedDefaultsConflict(c *Column) bool {
+	defaults := f.parentDefaults(c.Name)
+	different := slices.ContainsFunc(defaults, func(d string) bool { return d != defaults[0] })
+	return different || (c.Generated != "" && len(defaults) > 0 && defaults[0] != c.Default)
+}
+
+// parentDefaults are the defaults of a column in the parents that have one.
+func (f *tableForm) parentDefaults(column string) []string {
+	var defaults []string
+	for _, parent := range f.parents {
+		for _, c := range parent.Columns {
+			if c.Name == column && c.Default != "" {
+				defaults = append(defaults, c.Default)
+			}
+		}
+	}
+	return defaults
+}
+
+func (p *planner) createTable(t *Table, n *node) {
+	f := p.form(t)
+	var lines []string
+	for i := range t.Columns {
+		if line := p.columnSQL(&f, &t.Columns[i], n); line != "" {
+			lines = append(lines, line)
+		}
+	}
+	lines = append(lines, p.inlineConstraints(&f, n)...)
+	var b strings.Builder
+	b.WriteString("CREATE ")
+	if t.Persistence == "u" {
+		b.WriteString("UNLOGGED ")
+	}
+	b.WriteString("TABLE " + f.name.SQL())
+	if t.OfType != "" {
+		b.WriteString(" OF " + t.OfType)
+	}
+	if t.OfType == "" || len(lines) > 0 {
+		b.WriteString(" (")
+		if len(lines) > 0 {
+			b.WriteString("\n\t" + strings.Join(lines, ",\n\t") + "\n")
+		}
+		b.WriteString(")")
+	}
+	if len(f.parents) > 0 {
+		names := make([]string, len(f.parents))
+		for i, parent := range f.parents {
+			names[i] = p.table(parent.OID).SQL()
+		}
+		b.WriteString("\nINHERITS (" + strings.Join(names, ", ") + ")")
+	}
+	if t.PartitionKey != "" {
+		b.WriteString("\nPARTITION BY " + t.PartitionKey)
+	}
+	if t.AccessMethod != "" {
+		b.WriteString("\nUSING " + QuoteIdent(t.AccessMethod))
+	}
+	if options := optionsSQL(t.Options, t.ToastOptions); options != "" {
+		b.WriteString("\nWITH (" + options + ")")
+	}
+	if t.Tablespace != "" {
+		b.WriteString("\nTABLESPACE " + QuoteIdent(t.Tablespace))
+	}
+	p.add(Statement{Kind: "TABLE", Name: f.name.String(), OID: t.OID, Table: t.OID, SQL: b.String(), Exists: existsRelation(f.name)})
+	p.noteParents(&f)
+	p.alterColumns(&f, n)
+	p.addTableProperties(&f, n)
+	p.addIdentitySequences(&f)
+}
+
+func (p *planner) noteParents(f *tableForm) {
+	if !f.alone {
+		return
+	}
+	what := "INHERITS of " + f.name.String()
+	if f.t.Partition {
+		what = "ATTACH PARTITION of " + f.name.String()
+	}
+	p.leaveOut(what, "its parent is not restored; it becomes a table of its own")
+}
+
+// columnSQL is a column's line in CREATE TABLE, or empty if it needs none.
+func (p *planner) columnSQL(f *tableForm, c *Column, n *node) string {
+	if !f.printed(c) {
+		return ""
+	}
+	var b strings.Builder
+	if f.t.OfType == "" {
+		b.WriteString(" " + c.TypeName + collateSQL(c.Collation))
+	}
+	switch {
+	case c.Generated == "s":
+		b.WriteString(" GENERATED ALWAYS AS (" + c.Default + ") STORED")
+	case c.Generated == "v":
+		b.WriteString(" GENERATED ALWAYS AS (" + c.Default + ") VIRTUAL")
+	case c.Default != "" && !n.detached(Ref{ClassDefault, c.DefaultOID}):
+		if value := p.defaultSQL(f.t, c); value != "" {
+			b.WriteString(" DEFAULT " + value)
+		}
+	}
+	b.WriteString(p.identitySQL(f.t, c) + p.notNullSQL(f, c))
+	if f.t.OfType != "" {
+		if b.Len() == 0 {
+			return ""
+		}
+		return QuoteIdent(c.Name) + " WITH OPTIONS" + b.String()
+	}
+	return QuoteIdent(c.Name) + b.String()
+}
+
+// defaultSQL is a column's default. In a copy nextval names the copied sequence;
+// a sequence named only at run time cannot be told and would be the live one.
+func (p *planner) defaultSQL(t *Table, c *Column) string {
+	if !p.o.Copy {
+		return c.Default
+	}
+	value, expected := c.Default, c.Default
+	for _, ref := range c.DefaultDepends {
+		q := p.sequences[ref.OID]
+		if ref.Class != ClassRelation || q == nil {
+			continue
+		}
+		literal := "'" + strings.ReplaceAll(q.SQLName(), "'", "''") + "'::regclass"
+		expected = strings.ReplaceAll(expected, "nextval("+literal+")", "")
+		value = strings.ReplaceAll(value, literal, quoteLiteral(p.s.Sequences[q.OID].SQL())+"::regclass")
+	}
+	if strings.Contains(expected, "nextval(") || strings.Contains(expected, "setval(") {
+		p.leaveOut("default of "+t.Schema+"."+t.Name+"."+c.Name, "it takes values of a live sequence in a way that cannot be rewritten")
+		return ""
+	}
+	return value
+}
+
+// identitySQL is GENERATED … AS IDENTITY. Partitions have no sequence of their own;
+// ATTACH gives them the parent's identity.
+func (p *planner) identitySQL(t *Table, c *Column) string {
+	if c.Identity == "" {
+		return ""
+	}
+	for _, q := range p.owned[t.OID] {
+		if q.Identity && q.OwnerColumn == c.Attnum {
+			how := " GENERATED BY DEFAULT AS IDENTITY"
+			if c.Identity == "a" {
+				how = " GENERATED ALWAYS AS IDENTITY"
+			}
+			return how + " (SEQUENCE NAME " + p.s.Sequences[q.OID].SQL() + " " + sequenceOptions(q) + ")"
+		}
+	}
+	return ""
+}
+
+// notNullConstraint finds a column's NOT NULL among the constraints, where
+// PostgreSQL 18 keeps it.
+func (t *Table) notNullConstraint(c *Column) *Constraint {
+	i := slices.IndexFunc(t.Constraints, func(k Constraint) bool {
+		return k.Kind == "n" && len(k.Columns) == 1 && k.Columns[0] == c.Attnum
+	})
+	if i < 0 {
+		return nil
+	}
+	return &t.Constraints[i]
+}
+
+func (p *planner) notNullSQL(f *tableForm, c *Column) string {
+	if p.c.ServerVersion < 180000 {
+		if c.NotNull {
+			return " NOT NULL"
+		}
+		return ""
+	}
+	k := f.t.notNullConstraint(c)
+	if k == nil || !k.Validated || !(k.Local || f.t.Partition || f.alone) {
+		return ""
+	}
+	sql := " NOT NULL"
+	if k.Name != f.t.Name+"_"+c.Name+"_not_null" {
+		sql = " CONSTRAINT " + QuoteIdent(k.Name) + sql
+	}
+	if k.NoInherit {
+		sql += " NO INHERIT"
+	}
+	return sql
+}
+
+// inlineConstraints are the CHECKs, and NOT NULLs of inherited columns, of CREATE TABLE.
+func (p *planner) inlineConstraints(f *tableForm, n *node) []string {
+	var lines []string
+	for i := range f.t.Constraints {
+		k := &f.t.Constraints[i]
+		if !k.Validated || !(k.Local || f.t.Partition || f.alone) {
+			continue
+		}
+		line := "CONSTRAINT " + QuoteIdent(k.Name) + " "
+		switch {
+		case k.Kind == "c" && !n.detached(Ref{ClassConstraint, k.OID}):
+			lines = append(lines, line+p.tableExpression(f.t, k.Definition))
+		case k.Kind == "n" && len(k.Columns) == 1:
+			if c := f.t.column(k.Columns[0]); c != nil && !f.printed(c) {
+				lines = append(lines, line+k.Definition)
+			}
+		}
+	}
+	return lines
+}
+
+// tableExpression makes an expression fit a renamed table: a reference to the
+// whole row is the only one that names the table.
+func (p *planner) tableExpression(t *Table, sql string) string {
+	name := p.table(t.OID).Name
+	old := QuoteIdent(t.Name) + ".*"
+	if name == t.Name || !strings.Contains(sql, old) {
+		return sql
+	}
+	var b strings.Builder
+	for {
+		i := strings.Index(sql, old)
+		if i < 0 {
+			b.WriteString(sql)
+			return b.String()
+		}
+		before := sql[:i]
+		b.WriteString(before)
+		last := byte(' ')
+		if i > 0 {
+			last = sql[i-1]
+		}
+		if inLiteral(b.String()) || strings.IndexByte("_$.\"", last) >= 0 || last >= '0' && last <= '9' || last >= 'a' && last <= 'z' || last >= 'A' && last <= 'Z' || last >= 0x80 {
+			b.WriteString(old)
+		} else {
+			b.WriteString(QuoteIdent(name) + ".*")
+		}
+		sql = sql[i+len(old):]
+	}
+}
+
+// inLiteral says that a text ends inside a string constant.
+func inLiteral(sql string) bool { return strings.Count(sql, "'")%2 == 1 }
+
+// alterColumns adds what CREATE TABLE cannot say of columns.
+func (p *planner) alterColumns(f *tableForm, n *node) {
+	only := "ALTER TABLE ONLY " + f.name.SQL()
+	s := Statement{Kind: "TABLE", Name: f.name.String(), OID: f.t.OID, Table: f.t.OID}
+	for i := range f.t.Columns {
+		c := &f.t.Columns[i]
+		if !f.printed(c) {
+			p.alterInherited(f, c, n)
+		}
+		p.alterColumn(c, s, only)
+	}
+}
+
+// alterInherited gives an inherited column a default or NOT NULL that its
+// parents do not have.
+func (p *planner) alterInherited(f *tableForm, c *Column, n *node) {
+	s := Statement{Kind: "DEFAULT", Name: f.name.String() + "." + c.Name, OID: f.t.OID, Table: f.t.OID}
+	column := "ALTER TABLE ONLY " + f.name.SQL() + " ALTER COLUMN " + QuoteIdent(c.Name)
+	inherited := f.parentDefaults(c.Name)
+	switch {
+	case c.Generated != "" || n.detached(Ref{ClassDefault, c.DefaultOID}):
+	case c.Default == "" && len(inherited) > 0:
+		s.SQL = column + " DROP DEFAULT"
+		p.add(s)
+	case c.Default != "" && (len(inherited) == 0 || inherited[0] != c.Default):
+		if value := p.defaultSQL(f.t, c); value != "" {
+			s.SQL = column + " SET DEFAULT " + value
+			p.add(s)
+		}
+	}
+	if !c.NotNull || p.c.ServerVersion >= 180000 {
+		return
+	}
+	for _, parent := range f.parents {
+		if slices.ContainsFunc(parent.Columns, func(pc Column) bool { return pc.Name == c.Name && pc.NotNull }) {
+			return
+		}
+	}
+	s.SQL = column + " SET NOT NULL"
+	p.add(s)
+}
+
+// alterColumn adds a column's storage, compression, statistics target and options.
+func (p *planner) alterColumn(c *Column, s Statement, alter string) {
+	set := func(what string) {
+		s.SQL = alter + " ALTER COLUMN " + QuoteIdent(c.Name) + " " + what
+		p.add(s)
+	}
+	if storage := map[string]string{"p": "PLAIN", "e": "EXTERNAL", "m": "MAIN", "x": "EXTENDED"}[c.Storage]; storage != "" {
+		set("SET STORAGE " + storage)
+	}
+	if method := map[string]string{"p": "pglz", "l": "lz4"}[c.Compression]; method != "" {
+		set("SET COMPRESSION " + method)
+	}
+	if c.Statistics >= 0 {
+		set("SET STATISTICS " + itoa(c.Statistics))
+	}
+	if options := optionsSQL(c.Options, nil); options != "" {
+		set("SET (" + options + ")")
+	}
+}
+
+// setDefault adds a default that had to wait for something else.
+func (p *planner) setDefault(t *Table, c *Column) {
+	if value := p.defaultSQL(t, c); value != "" {
+		name := p.table(t.OID)
+		p.add(Statement{Kind: "DEFAULT", Name: name.String() + "." + c.Name, OID: t.OID, Table: t.OID,
+			SQL: "ALTER TABLE ONLY " + name.SQL() + " ALTER COLUMN " + QuoteIdent(c.Name) + " SET DEFAULT " + value})
+	}
+}
+
+// addCheck adds a CHECK that could not be part of CREATE TABLE. It goes on to
+// children, as the parents' own do.
+func (p *planner) addCheck(t *Table, k *Constraint) {
+	f := p.form(t)
+	if !k.Local && !t.Partition && !f.alone {
+		return
+	}
+	p.add(Statement{Kind: "CHECK CONSTRAINT", Name: k.Name + " on " + f.name.String(), OID: k.OID, Table: t.OID, Locks: p.family(t.OID), Bytes: t.Bytes,
+		SQL: "ALTER TABLE " + f.name.SQL() + " ADD CONSTRAINT " + QuoteIdent(k.Name) + " " + p.tableExpression(t, k.Definition)})
+}
+
+// addTableProperties adds owner, comments and grants of the table, its columns and CHECKs.
+func (p *planner) addTableProperties(f *tableForm, n *node) {
+	t := f.t
+	d := described{kind: "TABLE", sql: f.name.SQL(), name: f.name.String(), oid: t.OID, table: t.OID, owner: t.Owner, comment: t.Comment, acl: t.ACL}
+	p.addProperties(d)
+	for i := range t.Columns {
+		c := &t.Columns[i]
+		p.addComment(described{kind: "COLUMN", sql: f.name.SQL() + "." + QuoteIdent(c.Name), name: f.name.String() + "." + c.Name,
+			oid: t.OID, table: t.OID, comment: c.Comment})
+		d.acl = c.ACL
+		p.addGrants(d, c.Name)
+	}
+	for i := range t.Constraints {
+		k := &t.Constraints[i]
+		comment := described{kind: "CONSTRAINT", sql: QuoteIdent(k.Name) + " ON " + f.name.SQL(), name: k.Name + " on " + f.name.String(),
+			oid: k.OID, table: t.OID, comment: k.Comment}
+		if k.Kind != "c" && k.Kind != "n" || !k.Validated || n.detached(Ref{ClassConstraint, k.OID}) {
+			comment.stage = StageGrants
+		}
+		if k.Kind == "f" && !p.restoresKey(t, k) {
+			continue
+		}
+		p.addComment(comment)
+	}
+}
+
+// addIdentitySequences adds what the identity columns' sequences have beyond
+// their options. Their owner is the table's.
+func (p *planner) addIdentitySequences(f *tableForm) {
+	for _, q := range p.owned[f.t.OID] {
+		if !q.Identity {
+			continue
+		}
+		name := p.s.Sequences[q.OID]
+		if q.Persistence != f.t.Persistence {
+			set := "LOGGED"
+			if q.Persistence == "u" {
+				set = "UNLOGGED"
+			}
+			p.add(Statement{Kind: "SEQUENCE", Name: name.String(), OID: q.OID, Table: f.t.OID, SQL: "ALTER SEQUENCE " + name.SQL() + " SET " + set})
+		}
+		d := described{kind: "SEQUENCE", sql: name.SQL(), name: name.String(), oid: q.OID, table: f.t.OID, owner: q.Owner, comment: q.Comment, acl: q.ACL}
+		p.addComment(d)
+		p.addGrants(d, "")
+	}
+}
+
+// attachPartitions adds the ATTACH PARTITION of every table, while none has rows.
+func (p *planner) attachPartitions() {
+	for i := range p.c.Tables {
+		t := &p.c.Tables[i]
+		if !p.selected[t.OID] {
+			continue
+		}
+		if f := p.form(t); f.attached && !f.alone {
+			p.add(Statement{Kind: "TABLE ATTACH", Name: f.name.String(), OID: t.OID, Table: t.OID,
+				SQL: "ALTER TABLE ONLY " + p.table(t.Parents[0]).SQL() + " ATTACH PARTITION " + f.name.SQL() + " " + t.Bound})
+		}
+	}
+}

@@ -1,0 +1,320 @@
+package catalog
+
+import (
+	"slices"
+	"strings"
+)
+
+// Ranks order objects that are free to go.
+const (
+	rankSchema = iota
+	rankExtension
+	rankCollation
+	rankType
+	rankSequence
+	rankFunction
+	rankTable
+	rankView
+	rankCast
+)
+
+// classShell stands for the shell of a range type whose canonical function takes it.
+const classShell Class = "shell"
+
+// makeNodes makes a node for each object that pre-data can make.
+func (p *planner) makeNodes() {
+	for i := range p.c.Schemas {
+		s := &p.c.Schemas[i]
+		p.addNode(ClassSchema, &s.Object, rankSchema, func(*node) { p.createSchema(s) })
+	}
+	for i := range p.c.Extensions {
+		e := &p.c.Extensions[i]
+		p.addNode(ClassExtension, &e.Object, rankExtension, func(*node) { p.createExtension(e) })
+	}
+	for i := range p.c.Collations {
+		l := &p.c.Collations[i]
+		p.addNode(ClassCollation, &l.Object, rankCollation, func(*node) { p.createCollation(l) })
+	}
+	for i := range p.c.Functions {
+		f := &p.c.Functions[i]
+		n := p.addNode(ClassFunction, &f.Object, rankFunction, func(*node) { p.createFunction(f) })
+		n.key = append(n.key, f.Types)
+	}
+	for i := range p.c.Types {
+		p.addTypeNode(&p.c.Types[i])
+	}
+	for i := range p.c.Sequences {
+		if q := &p.c.Sequences[i]; !q.Identity {
+			p.addNode(ClassRelation, &q.Object, rankSequence, func(*node) { p.createSequence(q) })
+		}
+	}
+	for i := range p.c.Tables {
+		p.addTableNode(&p.c.Tables[i])
+	}
+	for i := range p.c.Views {
+		p.addViewNode(&p.c.Views[i])
+	}
+	for i := range p.c.Casts {
+		k := &p.c.Casts[i]
+		p.addNode(ClassCast, &k.Object, rankCast, func(*node) { p.createCast(k) })
+	}
+	p.needSchemas()
+}
+
+func (p *planner) addNode(class Class, o *Object, rank int, emit func(*node)) *node {
+	n := &node{ref: Ref{class, o.OID}, rank: rank, key: []string{o.Schema, o.Name}, needs: slices.Clone(o.Depends)}
+	n.emit = func() { emit(n) }
+	p.nodes[n.ref] = n
+	return n
+}
+
+// needSchemas makes every node need its schema, or the extension that made it.
+func (p *planner) needSchemas() {
+	schemas := map[string]Ref{}
+	for _, s := range p.c.Schemas {
+		schemas[s.Name] = Ref{ClassSchema, s.OID}
+	}
+	for _, e := range p.c.Extensions {
+		for _, name := range e.Schemas {
+			schemas[name] = Ref{ClassExtension, e.OID}
+		}
+	}
+	for _, n := range p.nodes {
+		if ref, ok := schemas[n.key[0]]; ok && n.ref != ref {
+			n.needs = append(n.needs, ref)
+		}
+	}
+}
+
+func (p *planner) addTypeNode(t *Type) {
+	n := p.addNode(ClassType, &t.Object, rankType, func(n *node) { p.createType(t, n) })
+	for i := range t.Constraints {
+		k := &t.Constraints[i]
+		if k.Kind == "c" && k.Validated {
+			n.parts = append(n.parts, &part{ref: Ref{ClassConstraint, k.OID}, needs: k.Depends,
+				emit: func() { p.addDomainConstraint(t, k) }})
+		}
+	}
+	if t.Canonical == "" {
+		return
+	}
+	// The canonical function takes the range, and the range names the function.
+	shell := &node{ref: Ref{classShell, t.OID}, rank: rankType, key: []string{t.Schema, t.Name, "shell"},
+		emit: func() {
+			p.add(Statement{Kind: "SHELL TYPE", Name: t.Schema + "." + t.Name, OID: t.OID, SQL: "CREATE TYPE " + t.SQLName()})
+		}}
+	p.nodes[shell.ref] = shell
+	n.needs = append(n.needs, shell.ref)
+	for _, ref := range t.Depends {
+		f := p.nodes[ref]
+		if f == nil || ref.Class != ClassFunction {
+			continue
+		}
+		for i := range f.needs {
+			if f.needs[i] == n.ref {
+				f.needs[i] = shell.ref
+			}
+		}
+	}
+}
+
+func (p *planner) addTableNode(t *Table) {
+	o := Object{OID: t.OID, Schema: t.Schema, Name: t.Name, Depends: t.Depends}
+	n := p.addNode(ClassRelation, &o, rankTable, func(n *node) { p.createTable(t, n) })
+	for _, parent := range t.Parents {
+		if !t.Partition {
+			n.needs = append(n.needs, Ref{ClassRelation, parent})
+		}
+	}
+	for i := range t.Columns {
+		c := &t.Columns[i]
+		if c.DefaultOID == 0 {
+			continue
+		}
+		if c.Generated != "" {
+			n.needs = append(n.needs, c.DefaultDepends...)
+			continue
+		}
+		n.parts = append(n.parts, &part{ref: Ref{ClassDefault, c.DefaultOID}, needs: c.DefaultDepends,
+			emit: func() { p.setDefault(t, c) }})
+	}
+	for i := range t.Constraints {
+		k := &t.Constraints[i]
+		if k.Kind == "c" && k.Validated {
+			n.parts = append(n.parts, &part{ref: Ref{ClassConstraint, k.OID}, needs: k.Depends,
+				emit: func() { p.addCheck(t, k) }})
+		}
+	}
+}
+
+func (p *planner) addViewNode(v *View) {
+	n := p.addNode(ClassRelation, &v.Object, rankView, func(n *node) { p.createView(v, n) })
+	for i := range v.Columns {
+		if c := &v.Columns[i]; c.DefaultOID != 0 {
+			n.parts = append(n.parts, &part{ref: Ref{ClassDefault, c.DefaultOID}, needs: c.DefaultDepends,
+				emit: func() { p.setViewDefault(v, c) }})
+		}
+	}
+	if v.Kind != "v" {
+		return
+	}
+	n.split = func() func() {
+		n.emit = func() { p.createDummyView(v) }
+		return func() { p.replaceView(v, n) }
+	}
+}
+
+// preData orders the nodes and makes their statements.
+func (p *planner) preData() {
+	var nodes []*node
+	for _, n := range p.nodes {
+		nodes = append(nodes, n)
+	}
+	slices.SortFunc(nodes, compareNodes)
+	nodes = p.findLate(nodes)
+	for _, n := range p.order(nodes) {
+		p.at = place{section: PreData, ifMissing: n.exists}
+		n.emit()
+	}
+	p.at = place{section: PreData}
+	for _, emit := range p.tail {
+		emit()
+	}
+	p.attachPartitions()
+	p.ownSequences()
+	for i, n := range p.order(p.late) {
+		p.at = place{section: PostData, stage: StageLate + i, ifMissing: n.exists}
+		n.emit()
+	}
+	p.at = place{section: PostData}
+}
+
+// restrict leaves only the nodes of a subset's tables, and what they need.
+func (p *planner) restrict() {
+	if p.whole() {
+		return
+	}
+	keep := map[Ref]*node{}
+	var queue []Ref
+	want := func(n *node, needed bool) {
+		if keep[n.ref] != nil {
+			return
+		}
+		if needed {
+			n.exists = p.existsOf(n)
+		}
+		keep[n.ref] = n
+		queue = append(queue, n.allNeeds()...)
+		if n.ref.Class == ClassType {
+			if shell := p.nodes[Ref{classShell, n.ref.OID}]; shell != nil {
+				shell.exists = n.exists
+			}
+		}
+	}
+	for ref, n := range p.nodes {
+		if ref.Class == ClassRelation && p.selected[ref.OID] {
+			want(n, false)
+			queue = append(queue, p.partNeeds(p.tables[ref.OID])...)
+		}
+		if _, ok := p.s.Sequences[ref.OID]; ok && ref.Class == ClassRelation && p.sequences[ref.OID] != nil {
+			want(n, false)
+		}
+	}
+	for len(queue) > 0 {
+		ref := queue[0]
+		queue = queue[1:]
+		n := p.nodes[ref]
+		if n == nil || keep[ref] != nil || p.tables[ref.OID] != nil && ref.Class == ClassRelation || p.views[ref.OID] != nil && ref.Class == ClassRelation {
+			continue
+		}
+		want(n, true)
+		if q := p.sequences[ref.OID]; q != nil && ref.Class == ClassRelation {
+			p.s.Needed[q.OID] = Name{q.Schema, q.Name}
+		}
+	}
+	p.noteMissing(keep)
+	p.nodes = keep
+}
+
+// partNeeds are what a table's indexes, statistics, triggers and policies need.
+func (p *planner) partNeeds(t *Table) []Ref {
+	var needs []Ref
+	for _, i := range t.Indexes {
+		needs = append(needs, i.Depends...)
+	}
+	for _, s := range p.c.Statistics {
+		if s.Table == t.OID {
+			needs = append(needs, s.Depends...)
+		}
+	}
+	if p.o.Copy {
+		return needs
+	}
+	for _, g := range t.Triggers {
+		needs = append(needs, g.Depends...)
+	}
+	for _, y := range t.Policies {
+		needs = append(needs, y.Depends...)
+	}
+	return needs
+}
+
+// noteMissing says which kept objects need a table or view that is not restored.
+func (p *planner) noteMissing(keep map[Ref]*node) {
+	var nodes []*node
+	for _, n := range keep {
+		nodes = append(nodes, n)
+	}
+	slices.SortFunc(nodes, compareNodes)
+	for _, n := range nodes {
+		t := p.tables[n.ref.OID]
+		for _, need := range n.allNeeds() {
+			other := p.nodes[need]
+			if other == nil || keep[need] != nil || need.Class != ClassRelation ||
+				(n.ref.Class == ClassRelation && t != nil && slices.Contains(t.Parents, need.OID)) {
+				continue
+			}
+			p.leaveOut(strings.Join(other.key, "."), "it is not among the tables chosen; %s needs it on the target", strings.Join(n.key, "."))
+		}
+	}
+}
+
+// existsOf is the Exists of the object that the node makes.
+func (p *planner) existsOf(n *node) string {
+	schema, name := n.key[0], n.key[1]
+	switch n.ref.Class {
+	case ClassSchema:
+		return existsNamespace(name)
+	case ClassExtension:
+		return "EXISTS (SELECT FROM pg_catalog.pg_extension WHERE extname = " + quoteLiteral(name) + ")"
+	case ClassRelation:
+		return existsRelation(Name{schema, name})
+	case ClassType, classShell:
+		return existsIn("pg_type", "typ", schema, name)
+	case ClassCollation:
+		return existsIn("pg_collation", "coll", schema, name)
+	case ClassFunction:
+		return existsFunction(schema, name, n.key[2])
+	case ClassCast:
+		return "EXISTS (SELECT FROM pg_catalog.pg_cast WHERE '(' || pg_catalog.format_type(castsource, NULL) || ' AS ' || pg_catalog.format_type(casttarget, NULL) || ')' = " + quoteLiteral(name) + ")"
+	}
+	return "false"
+}
+
+func existsNamespace(name string) string {
+	return "EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = " + quoteLiteral(name) + ")"
+}
+
+func existsRelation(n Name) string {
+	return "pg_catalog.to_regclass(" + quoteLiteral(n.SQL()) + ") IS NOT NULL"
+}
+
+func existsFunction(schema, name, types string) string {
+	return strings.TrimSuffix(existsIn("pg_proc", "pro", schema, name), ")") +
+		" AND pg_catalog.oidvectortypes(o.proargtypes) = " + quoteLiteral(types) + ")"
+}
+
+func existsIn(catalog, prefix, schema, name string) string {
+	return "EXISTS (SELECT FROM pg_catalog." + catalog + " o JOIN pg_catalog.pg_namespace n ON n.oid = o." + prefix + "namespace WHERE n.nspname = " +
+		quoteLiteral(schema) + " AND o." + prefix + "name = " + quoteLiteral(name) + ")"
+}
