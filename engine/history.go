@@ -200,8 +200,9 @@ func differs(d *format.TableData, l *format.Layout) string {
 	}
 	switch d.Identity.Kind {
 	case format.IdentityKey:
+		// FULL logs whole old rows, from which the key is taken as well; it marks every column as key.
 		want := slices.Sorted(slices.Values(d.Identity.Attnums))
-		if l.ReplicaIdentity == "f" || l.ReplicaIdentity == "n" || !slices.Equal(key, want) {
+		if l.ReplicaIdentity != "f" && (l.ReplicaIdentity == "n" || !slices.Equal(key, want)) {
 			return fmt.Sprintf("its replica identity was switched (to %q)", l.ReplicaIdentity)
 		}
 	case format.IdentityFull:

@@ -3,10 +3,16 @@ package engine
 import (
 	"context"
 	"errors"
+	"fmt"
+	"runtime"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/pgrecall/pgrecall/engine/internal/plan"
 	"github.com/pgrecall/pgrecall/format"
+	"github.com/pgrecall/pgrecall/snapshot/catalog"
 )
 
 // RestoreScope says which sections a Restore does.
@@ -147,5 +153,300 @@ type RestoreResult struct {
 // Restore brings tables, or everything, to a recovery point in the target. The whole plan is computed and checked
 // before anything changes there; a refusal changes nothing. No UPDATE or DELETE is ever sent.
 func Restore(ctx context.Context, o RestoreOptions) (*RestoreResult, error) {
-	return nil, errors.ErrUnsupported
+	if err := o.check(); err != nil {
+		return nil, err
+	}
+	began := time.Now()
+	r := &restore{o: o, tracer: tracing(o.Tracer), result: &RestoreResult{DryRun: o.DryRun, Tables: []RestoredTable{}}}
+	if err := r.choose(ctx); err != nil {
+		return nil, err
+	}
+	if err := r.reach(ctx); err != nil {
+		return nil, err
+	}
+	defer r.target.close(ctx)
+	if err := r.checkParts(ctx); err != nil {
+		return nil, err
+	}
+	r.phase("plan", began)
+	if !o.DryRun {
+		if err := r.run(ctx); err != nil {
+			return nil, err
+		}
+	}
+	r.result.Plan, r.result.Reached, r.result.Reading = r.plan, r.past.reached, r.opened.reading()
+	return r.result, nil
+}
+
+// check finds what makes no sense as asked.
+func (o *RestoreOptions) check() error {
+	switch {
+	case strings.TrimSpace(o.To) == "":
+		return usagef("name the target of the restore; PG* variables alone are never enough")
+	case o.Create && o.Clean:
+		return usagef("--create makes a database that has nothing to clean; give one of --create and --clean")
+	case o.Create && o.Scope == RestoreDataOnly:
+		return usagef("--data-only loads into tables that exist; a database made with --create has none")
+	case o.Jobs < 0:
+		return usagef("--jobs %d: a positive number", o.Jobs)
+	}
+	return nil
+}
+
+// restore is one restore under way.
+type restore struct {
+	o      RestoreOptions
+	tracer Tracer
+	opened *opened
+	held   *holding
+
+	past    *history
+	catalog *catalog.Catalog
+	script  catalog.Script
+	wanted  []*format.TableData // tables with rows to load
+	target  *target
+	plan    RestorePlan
+	result  *RestoreResult
+	drops   []string
+}
+
+func (r *restore) jobs() int {
+	if r.o.Jobs > 0 {
+		return r.o.Jobs
+	}
+	return min(4, runtime.NumCPU())
+}
+
+func (r *restore) phase(name string, since time.Time) {
+	r.result.Phases = append(r.result.Phases, Phase{Name: name, Seconds: time.Since(since).Seconds()})
+}
+
+// choose finds the snapshot and the part of the log that give the target, and checks what lies between.
+func (r *restore) choose(ctx context.Context) (err error) {
+	if r.opened, err = r.o.open(ctx); err != nil {
+		return err
+	}
+	source, err := r.opened.source(ctx, r.o.Source)
+	if err != nil {
+		return err
+	}
+	if r.held, err = hold(ctx, source); err != nil {
+		return err
+	}
+	choices, err := r.held.choose(ctx, r.o.Target)
+	if err != nil {
+		return err
+	}
+	c, body, selected, err := r.fitting(ctx, choices)
+	if err != nil {
+		return err
+	}
+	if r.past, err = newHistory(ctx, r.held, c, body); err != nil {
+		return err
+	}
+	options, err := r.ddlOptions(selected)
+	if err != nil {
+		return err
+	}
+	if r.script, err = r.catalog.DDL(options); err != nil {
+		return usagef("%w", err)
+	}
+	question := crossing{past: r.past, catalog: r.catalog, wanted: map[uint32]*format.TableData{},
+		whole: options.Tables == nil, lenient: r.o.CatalogOfSnapshot}
+	for i := range body.Tables {
+		if t := &body.Tables[i]; r.script.Tables[t.OID] != (catalog.Name{}) {
+			question.wanted[t.OID] = t
+			r.wanted = append(r.wanted, t)
+		}
+	}
+	notIncluded, err := question.judge()
+	if err != nil {
+		return err
+	}
+	r.describe(source.Name, notIncluded)
+	return nil
+}
+
+// fitting returns the first choice whose snapshot has the tables asked for.
+func (r *restore) fitting(ctx context.Context, choices []plan.Choice) (c plan.Choice, body *format.Body, tables []*catalog.Table, err error) {
+	var missing error
+	for _, partialToo := range []bool{false, true} {
+		for _, c := range choices {
+			body, err := r.held.source.Body(ctx, c.Base.Envelope)
+			if err != nil {
+				return c, nil, nil, err
+			}
+			if r.catalog, err = readCatalog(body); err != nil {
+				return c, nil, nil, err
+			}
+			tables, err := r.catalog.Select(catalog.Selection{Tables: r.o.Tables})
+			if err != nil {
+				if unmatched := new(catalog.UnmatchedError); errors.As(err, &unmatched) {
+					missing = windowf("nothing matches: snapshot %v: %w", c.Base.Envelope.ID, err)
+					continue
+				}
+				return c, nil, nil, usagef("%w", err)
+			}
+			left := withoutRows(tables, body)
+			switch {
+			case len(left) == 0:
+				return c, body, tables, nil
+			case len(r.o.Tables) > 0:
+				missing = windowf("nothing matches: snapshot %v was taken without the rows of %s", c.Base.Envelope.ID, strings.Join(left, ", "))
+			case partialToo || r.o.Target.Kind == TargetSnapshot:
+				r.tracer.Note(Note{LevelWarn, fmt.Sprintf("snapshot %v was taken of some tables only: these stay empty: %s", c.Base.Envelope.ID, strings.Join(left, ", "))})
+				return c, body, tables, nil
+			}
+		}
+	}
+	return c, nil, nil, missing
+}
+
+// withoutRows lists the tables whose rows the snapshot left out because of its patterns.
+func withoutRows(tables []*catalog.Table, body *format.Body) []string {
+	if body.Filter == nil {
+		return nil
+	}
+	var left []string
+	for _, t := range tables {
+		has := slices.ContainsFunc(body.Tables, func(d format.TableData) bool { return d.OID == t.OID })
+		if t.HasRows() && t.Persistence == "p" && !has {
+			left = append(left, t.Schema+"."+t.Name)
+		}
+	}
+	return left
+}
+
+// ddlOptions says which part of the catalog is restored, and under which names.
+func (r *restore) ddlOptions(selected []*catalog.Table) (catalog.DDLOptions, error) {
+	o := catalog.DDLOptions{NoOwner: r.o.NoOwner, NoPrivileges: r.o.NoPrivileges, IntoSchema: r.o.IntoSchema}
+	if len(r.o.Tables) == 0 && len(r.o.Rename) == 0 {
+		return o, nil
+	}
+	if len(r.o.Tables) > 0 {
+		o.Tables = map[uint32]bool{}
+		for _, t := range selected {
+			o.Tables[t.OID] = true
+		}
+	}
+	for _, from := range sortedKeys(r.o.Rename) {
+		tables, err := r.catalog.Select(catalog.Selection{Tables: []string{from}})
+		if err != nil {
+			return o, usagef("--rename %s: %w", from, err)
+		}
+		named := slices.DeleteFunc(slices.Clone(tables), func(t *catalog.Table) bool { return t.Partition && len(tables) > 1 })
+		if len(named) != 1 {
+			return o, usagef("--rename %s: it names %d tables; write schema.table", from, len(named))
+		}
+		if o.Tables == nil && len(r.o.Tables) == 0 {
+			o.Tables = map[uint32]bool{}
+		}
+		if len(r.o.Tables) == 0 {
+			for _, t := range tables {
+				o.Tables[t.OID] = true
+			}
+		} else if !o.Tables[named[0].OID] {
+			return o, usagef("--rename %s: --table does not choose it", from)
+		}
+		if o.Rename == nil {
+			o.Rename = map[uint32]catalog.Name{}
+		}
+		o.Rename[named[0].OID] = newName(r.o.Rename[from], named[0], r.o.IntoSchema)
+	}
+	return o, nil
+}
+
+// newName reads the new name of a table: name or schema.name, quoted as SQL where it must be.
+func newName(text string, t *catalog.Table, into string) catalog.Name {
+	schema, name := t.Schema, text
+	if into != "" {
+		schema = into
+	}
+	if parts := splitName(text); len(parts) == 2 {
+		schema, name = parts[0], parts[1]
+	} else {
+		name = parts[0]
+	}
+	return catalog.Name{Schema: schema, Name: name}
+}
+
+// splitName splits a name at its first dot outside double quotes, and takes the quotes off; unquoted letters are folded.
+func splitName(text string) []string {
+	parts, quoted := []string{""}, false
+	for i := 0; i < len(text); i++ {
+		c := text[i]
+		last := &parts[len(parts)-1]
+		switch {
+		case c == '"' && quoted && i+1 < len(text) && text[i+1] == '"':
+			*last += `"`
+			i++
+		case c == '"':
+			quoted = !quoted
+		case c == '.' && !quoted && len(parts) == 1:
+			parts = append(parts, "")
+		case !quoted && c >= 'A' && c <= 'Z':
+			*last += string(c + 'a' - 'A')
+		default:
+			*last += string(c)
+		}
+	}
+	return parts
+}
+
+// describe fills in the plan with all that does not depend on the target server.
+func (r *restore) describe(source string, notIncluded []string) {
+	c := r.past.choice
+	p := &r.plan
+	*p = RestorePlan{Source: source, Target: r.o.Target.String(), Snapshot: c.Base.Envelope.ID, Reaches: r.past.reached,
+		Tables: []PlannedTable{}, NotIncluded: notIncluded, Statements: len(r.script.Statements)}
+	if !c.Instant {
+		p.Log = c.Base.Chain.Log.Log
+	}
+	for _, l := range r.script.LeftOut {
+		p.LeftOut = append(p.LeftOut, l.What+": "+l.Why)
+	}
+	for _, u := range unsupported(r.catalog) {
+		if len(r.o.Tables) == 0 {
+			p.LeftOut = append(p.LeftOut, u+": this version does not handle its kind")
+		}
+	}
+	for i := range r.catalog.Tables {
+		if t := &r.catalog.Tables[i]; t.Persistence == "u" && r.script.Tables[t.OID] != (catalog.Name{}) && !c.Instant {
+			p.LeftOut = append(p.LeftOut, fmt.Sprintf("changes of unlogged table %s.%s after the snapshot: unlogged tables are not in the log", t.Schema, t.Name))
+		}
+	}
+	parts := map[int]bool{}
+	for _, t := range r.wanted {
+		name := r.script.Tables[t.OID]
+		p.Tables = append(p.Tables, PlannedTable{Schema: t.Schema, Name: t.Name, As: name.Schema + "." + name.Name, Rows: t.Rows, Bytes: t.RawBytes, Parts: len(t.Parts)})
+		if r.o.Scope == RestoreSchemaOnly {
+			continue
+		}
+		for _, part := range t.Parts {
+			if !parts[part.Object] {
+				parts[part.Object] = true
+				p.Parts++
+				p.Bytes += c.Base.Envelope.Parts[part.Object].Size
+			}
+		}
+	}
+	for _, s := range r.past.segments {
+		p.Segments++
+		p.Bytes += s.Size
+	}
+}
+
+// checkParts makes sure that every part to be read is there in its size.
+func (r *restore) checkParts(ctx context.Context) error {
+	if r.o.Scope == RestoreSchemaOnly {
+		return nil
+	}
+	for _, t := range r.wanted {
+		for _, p := range t.Parts {
+			if err := r.held.source.CheckPart(ctx, r.past.choice.Base.Envelope.Parts[p.Object]); err != nil {
+				return fmt.Errorf("table %s: %w", nameOf(t), err)
+			}
+		}
+	}
+	return nil
 }

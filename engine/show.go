@@ -2,7 +2,13 @@ package engine
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
+
+	"github.com/pgrecall/pgrecall/engine/internal/plan"
+	"github.com/pgrecall/pgrecall/format"
+	"github.com/pgrecall/pgrecall/snapshot/catalog"
 )
 
 // ShowOptions name a snapshot.
@@ -37,5 +43,74 @@ type ShowTable struct {
 
 // Show tells what a snapshot holds. No such snapshot is an ErrWindow.
 func Show(ctx context.Context, o ShowOptions) (*ShowResult, error) {
-	return nil, errors.ErrUnsupported
+	opened, err := o.open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	source, err := opened.source(ctx, o.Source)
+	if err != nil {
+		return nil, err
+	}
+	h, err := hold(ctx, source)
+	if err != nil {
+		return nil, err
+	}
+	base, err := h.named(o.Snapshot)
+	if err != nil {
+		return nil, err
+	}
+	body, err := source.Body(ctx, base.Envelope)
+	if err != nil {
+		return nil, err
+	}
+	model, err := readCatalog(body)
+	if err != nil {
+		return nil, err
+	}
+	r := &ShowResult{Source: source.Name, SnapshotInfo: snapshotInfo(base), Unsupported: unsupported(model), Partial: body.Filter != nil, Tables: []ShowTable{}}
+	for i := range body.Tables {
+		r.Tables = append(r.Tables, showTable(base.Envelope, &body.Tables[i]))
+	}
+	return r, nil
 }
+
+// named returns the snapshot whose id begins with prefix, or the newest.
+func (h *holding) named(prefix string) (*plan.Base, error) {
+	if len(h.bases) == 0 {
+		return nil, windowf("nothing matches: the source %q has no snapshot", h.source.Name)
+	}
+	base, err := &h.bases[0], error(nil)
+	if prefix != "" {
+		base, err = plan.Named(h.bases, prefix)
+	}
+	switch {
+	case errors.Is(err, plan.ErrUnreachable):
+		return nil, windowf("%w", err)
+	case errors.Is(err, plan.ErrAmbiguous):
+		return nil, usagef("%w", err)
+	}
+	return base, err
+}
+
+// readCatalog reads the catalog in a body.
+func readCatalog(b *format.Body) (*catalog.Catalog, error) {
+	c := new(catalog.Catalog)
+	if err := json.Unmarshal(b.Catalog, c); err != nil {
+		return nil, integrityf("the catalog of snapshot %v: %w", b.ID, err)
+	}
+	return c, nil
+}
+
+func showTable(e *format.Envelope, t *format.TableData) ShowTable {
+	s := ShowTable{Schema: t.Schema, Name: t.Name, Rows: t.Rows, RawBytes: t.RawBytes, Parts: len(t.Parts), Identity: t.Identity.Kind}
+	for _, p := range t.Parts {
+		s.StoredBytes += e.Parts[p.Object].Size
+	}
+	if s.StoredBytes > 0 {
+		s.Ratio = float64(s.RawBytes) / float64(s.StoredBytes)
+	}
+	return s
+}
+
+// nameOf is a table's name for messages.
+func nameOf(t *format.TableData) string { return fmt.Sprintf("%s.%s", t.Schema, t.Name) }

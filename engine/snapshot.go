@@ -3,10 +3,18 @@ package engine
 import (
 	"context"
 	"errors"
+	"fmt"
+	"strings"
+	"sync"
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/pgrecall/pgrecall/engine/internal/plan"
+	"github.com/pgrecall/pgrecall/engine/internal/repository"
 	"github.com/pgrecall/pgrecall/format"
+	"github.com/pgrecall/pgrecall/snapshot"
+	"github.com/pgrecall/pgrecall/snapshot/catalog"
 )
 
 // SnapshotOptions say what to copy.
@@ -50,5 +58,190 @@ type SnapshotResult struct {
 
 // Snapshot takes a consistent snapshot of the source. It works without Init too: then it is a full dump.
 func Snapshot(ctx context.Context, o SnapshotOptions) (*SnapshotResult, error) {
-	return nil, errors.ErrUnsupported
+	compression, err := parseCompression(o.Compression)
+	if err != nil {
+		return nil, err
+	}
+	config, err := parseConn(o.DB)
+	if err != nil {
+		return nil, err
+	}
+	conn, db, err := connect(ctx, config)
+	if err != nil {
+		return nil, err
+	}
+	defer hangUp(ctx, conn)
+	opened, err := o.create(ctx, time.Now())
+	if err != nil {
+		return nil, err
+	}
+	source, err := opened.addSource(ctx, o.Source, db)
+	if err != nil {
+		return nil, err
+	}
+	joins, err := joinable(ctx, source, conn, tracing(o.Tracer))
+	if err != nil {
+		return nil, err
+	}
+	return takeSnapshot(ctx, source, config, joins, snapshot.Options{
+		Jobs:        o.Jobs,
+		Selection:   catalog.Selection{Tables: o.Tables, ExcludeTables: o.ExcludeTables, Schemas: o.Schemas},
+		Compression: compression, PartBytes: o.PartBytes, WaitTimeout: o.WaitTimeout,
+	}, tracing(o.Tracer))
+}
+
+func parseCompression(name string) (format.Compression, error) {
+	if name == "" {
+		return format.LZ4, nil
+	}
+	c, err := format.ParseCompression(name)
+	if err != nil {
+		return 0, usagef("%w", err)
+	}
+	return c, nil
+}
+
+// addSource makes the source of a database known to the repository.
+func (o *opened) addSource(ctx context.Context, name string, db *database) (*repository.Source, error) {
+	if name == "" {
+		name = db.name
+	}
+	s, err := o.repo.AddSource(ctx, format.Source{
+		Name: name, SystemID: db.systemID, DatabaseOID: db.oid, Database: db.name, Encoding: db.encoding,
+		Created: time.Now().UTC().Truncate(time.Microsecond),
+	})
+	return s, otherDatabase(err)
+}
+
+// joinable returns the log that a new snapshot joins: the newest, if it has no hole and its slot is still there.
+func joinable(ctx context.Context, source *repository.Source, conn *pgx.Conn, tracer Tracer) (*format.LogStart, error) {
+	logs, err := source.Logs(ctx)
+	if err != nil || len(logs) == 0 {
+		return nil, err
+	}
+	newest := logs[len(logs)-1]
+	alone := func(why string) (*format.LogStart, error) {
+		tracer.Note(Note{LevelWarn, "the snapshot joins no log, and only its own instant can be restored: " + why})
+		return nil, nil
+	}
+	if _, holes := plan.Follow(newest); len(holes) > 0 {
+		return alone(fmt.Sprintf("log %v has a gap; run stream, which begins a new one", newest.Start.Log))
+	}
+	var there bool
+	err = conn.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_catalog.pg_replication_slots WHERE slot_name = $1)`, newest.Start.Slot).Scan(&there)
+	if err != nil {
+		return nil, fmt.Errorf("look for replication slot %q: %w", newest.Start.Slot, err)
+	}
+	if !there {
+		return alone(fmt.Sprintf("replication slot %q is gone; run init", newest.Start.Slot))
+	}
+	return &newest.Start, nil
+}
+
+// takeSnapshot cleans what interrupted snapshots left, takes a snapshot and publishes it.
+func takeSnapshot(ctx context.Context, source *repository.Source, config *pgx.ConnConfig, joins *format.LogStart, o snapshot.Options, tracer Tracer) (_ *SnapshotResult, err error) {
+	cleaned, err := source.Clean(ctx)
+	if err != nil {
+		return nil, err
+	}
+	run, err := source.Begin(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		// Interrupted or not, what was not published goes.
+		err = errors.Join(err, run.End(context.WithoutCancel(ctx)))
+	}()
+	o.Joins, o.Tracer = joins, &snapshotTracer{tracer: tracer, started: time.Now()}
+	taken, err := snapshot.Take(ctx, config, o, run)
+	if errors.Is(err, snapshot.ErrOtherDatabase) {
+		tracer.Note(Note{LevelWarn, fmt.Sprintf("the snapshot joins no log, and only its own instant can be restored: %v", err)})
+		o.Joins = nil
+		taken, err = snapshot.Take(ctx, config, o, run)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if taken.Envelope.SystemID != source.SystemID || taken.Envelope.DatabaseOID != source.DatabaseOID {
+		return nil, usagef("the connection reached another server than a moment ago; name one host")
+	}
+	if err := run.Publish(ctx, &taken.Envelope, &taken.Body, time.Now); err != nil {
+		return nil, err
+	}
+	return snapshotResult(source, taken, cleaned), nil
+}
+
+func snapshotResult(source *repository.Source, taken *snapshot.Taken, cleaned int) *SnapshotResult {
+	e := &taken.Envelope
+	r := &SnapshotResult{
+		Source: source.Name, ID: e.ID, Tables: len(taken.Body.Tables), Rows: e.Rows, RawBytes: e.RawBytes,
+		StoredBytes: e.StoredBytes, Parts: len(e.Parts), Started: e.Started, Finished: e.Finished, Log: e.Log, Cleaned: cleaned,
+	}
+	for _, g := range e.Groups {
+		r.LSN = max(r.LSN, g.LSN)
+	}
+	r.Unsupported = unsupported(taken.Catalog)
+	for _, s := range taken.Skipped {
+		r.Unsupported = append(r.Unsupported, fmt.Sprintf("rows of %s.%s: %s", s.Schema, s.Name, s.Reason))
+	}
+	return r
+}
+
+func unsupported(c *catalog.Catalog) []string {
+	var names []string
+	for _, u := range c.Unsupported {
+		names = append(names, u.Kind+" "+u.Name)
+	}
+	return names
+}
+
+// snapshotTracer adds up what Take reports.
+type snapshotTracer struct {
+	tracer  Tracer
+	started time.Time
+
+	mu     sync.Mutex
+	plan   snapshot.Plan
+	total  Progress
+	tables map[uint32]Progress
+}
+
+// TracePlan implements snapshot.Tracer.
+func (t *snapshotTracer) TracePlan(p snapshot.Plan) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.plan, t.total, t.tables = p, Progress{Phase: "snapshot", TotalBytes: p.Bytes}, map[uint32]Progress{}
+}
+
+// TraceProgress implements snapshot.Tracer.
+func (t *snapshotTracer) TraceProgress(p snapshot.Progress) {
+	t.mu.Lock()
+	table := t.tables[p.OID]
+	table.Phase, table.Table = "snapshot", p.Schema+"."+p.Name
+	table.Rows, table.Bytes = table.Rows+p.Rows, table.Bytes+p.RawBytes
+	table.Elapsed = time.Since(t.started)
+	t.tables[p.OID] = table
+	t.total.Rows, t.total.Bytes = t.total.Rows+p.Rows, t.total.Bytes+p.RawBytes
+	t.total.Elapsed = table.Elapsed
+	total := t.total
+	t.mu.Unlock()
+	t.tracer.Progress(table)
+	t.tracer.Progress(total)
+}
+
+// TraceNote implements snapshot.Tracer.
+func (t *snapshotTracer) TraceNote(n snapshot.Note) {
+	text := n.Text
+	for _, b := range n.Backends {
+		who := fmt.Sprintf("pid %d", b.PID)
+		if b.PID == 0 {
+			who = fmt.Sprintf("prepared transaction %q", b.Prepared)
+		}
+		text += fmt.Sprintf("; %s (%s, %s, for %s)", who, b.User, b.State, b.Age.Round(time.Second))
+	}
+	level := LevelWarn
+	if n.Kind == snapshot.NoteRegroup {
+		level = LevelInfo
+	}
+	t.tracer.Note(Note{level, strings.TrimSpace(text)})
 }

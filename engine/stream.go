@@ -3,10 +3,17 @@ package engine
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io"
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/pgrecall/pgrecall/engine/internal/plan"
+	"github.com/pgrecall/pgrecall/engine/internal/repository"
 	"github.com/pgrecall/pgrecall/format"
+	"github.com/pgrecall/pgrecall/snapshot"
+	"github.com/pgrecall/pgrecall/wal"
 )
 
 // StreamOptions say how to follow the source.
@@ -45,5 +52,244 @@ type StreamResult struct {
 // durable. When ctx is done it flushes, acknowledges and returns nil. It reconnects by itself. A slot held by
 // another process is an error that names the holder.
 func Stream(ctx context.Context, o StreamOptions) (*StreamResult, error) {
-	return nil, errors.ErrUnsupported
+	compression, err := parseCompression(o.Compression)
+	if err != nil {
+		return nil, err
+	}
+	config, err := parseConn(o.DB)
+	if err != nil {
+		return nil, err
+	}
+	conn, db, err := connect(ctx, config)
+	if err != nil {
+		return nil, err
+	}
+	hangUp(ctx, conn)
+	opened, err := o.open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	source, err := opened.sourceOf(ctx, o.Source, db)
+	if err != nil {
+		return nil, err
+	}
+	s := &stream{o: o, config: config, source: source, compression: compression, tracer: tracing(o.Tracer),
+		result: &StreamResult{Source: source.Name}}
+	return s.result, s.run(ctx)
 }
+
+// stream is one stream under way.
+type stream struct {
+	o           StreamOptions
+	config      *pgx.ConnConfig
+	source      *repository.Source
+	compression format.Compression
+	tracer      Tracer
+	result      *StreamResult
+}
+
+// shutdown is how long the end may take that flushes and acknowledges what was received.
+const shutdown = 30 * time.Second
+
+// run follows one log after the other: a gap ends a log, and a new one goes on with a new snapshot.
+func (s *stream) run(ctx context.Context) error {
+	for {
+		log, last, broken, err := s.newest(ctx)
+		if err != nil {
+			return err
+		}
+		if broken == "" {
+			err = s.follow(ctx, log, last)
+			var gap *wal.GapError
+			var poison *wal.PoisonError
+			switch {
+			case errors.As(err, &gap):
+				broken = gap.Reason
+				err = s.noteGap(ctx, format.Gap{Log: log.Log, From: gap.From, To: gap.To, Reason: gap.Reason})
+			case errors.As(err, &poison):
+				broken = poison.Error()
+				err = s.noteGap(ctx, format.Gap{Log: log.Log, From: poison.After, Reason: broken})
+			case err == nil:
+				return nil
+			}
+			if err != nil {
+				return err
+			}
+		}
+		if ctx.Err() != nil {
+			return nil // a new log is begun by the next stream
+		}
+		if err := s.beginAnew(ctx); err != nil {
+			return fmt.Errorf("the log has a gap (%s), and a new one could not be begun: %w; run init", broken, err)
+		}
+	}
+}
+
+// newest returns the newest log, its last segment's head, and what is wrong if it can not go on.
+func (s *stream) newest(ctx context.Context) (*format.LogStart, *format.SegmentHead, string, error) {
+	logs, err := s.source.Logs(ctx)
+	if err != nil {
+		return nil, nil, "", err
+	}
+	if len(logs) == 0 {
+		return nil, nil, "", usagef("the source %q has no log in the repository: run init first", s.source.Name)
+	}
+	newest := logs[len(logs)-1]
+	chain, holes := plan.Follow(newest)
+	s.result.Log, s.result.To = newest.Start.Log, chain.To
+	if s.result.From == 0 {
+		s.result.From = chain.To
+	}
+	if len(holes) > 0 {
+		reason := "a segment is missing in the repository"
+		if holes[0].Recorded != nil {
+			reason = holes[0].Recorded.Reason
+		}
+		return &newest.Start, nil, reason, nil
+	}
+	if len(chain.Segments) == 0 {
+		return &newest.Start, nil, "", nil
+	}
+	h := &holding{source: s.source}
+	seg, err := h.openSegment(ctx, chain.Segments[len(chain.Segments)-1])
+	if err != nil {
+		return nil, nil, "", fmt.Errorf("the log's last segment tells where to go on: %w", err)
+	}
+	head := seg.Head()
+	return &newest.Start, &head, "", nil
+}
+
+// follow follows the log until the stream is to end or the log can not go on.
+func (s *stream) follow(ctx context.Context, log *format.LogStart, last *format.SegmentHead) error {
+	stop := make(chan struct{})
+	hard, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	ended := make(chan struct{})
+	defer close(ended)
+	go func() {
+		select {
+		case <-ended:
+			return
+		case <-ctx.Done():
+		}
+		close(stop)
+		select {
+		case <-ended:
+		case <-time.After(shutdown):
+			cancel()
+		}
+	}()
+	f := &wal.Follow{
+		Source: s.config, Start: *log, Last: last, Sink: s.sink(log.Log), Tracer: &streamTracer{s},
+		Compression: s.compression, FlushInterval: s.o.FlushInterval, SegmentSize: s.o.SegmentSize,
+		Once: s.o.Once, Stop: stop,
+	}
+	return f.Run(hard)
+}
+
+func (s *stream) noteGap(ctx context.Context, g format.Gap) error {
+	g.Noted = time.Now().UTC().Truncate(time.Microsecond)
+	s.tracer.Note(Note{LevelAlert, fmt.Sprintf("the log has a gap after %v: %s", g.From, g.Reason)})
+	s.result.Gaps = append(s.result.Gaps, GapInfo{Log: g.Log, From: g.From, To: g.To, Reason: g.Reason, Noted: g.Noted})
+	return s.source.NoteGap(context.WithoutCancel(ctx), g)
+}
+
+// beginAnew makes the slot anew, begins a log, and takes the snapshot without which nothing after the gap can be restored.
+func (s *stream) beginAnew(ctx context.Context) error {
+	conn, _, err := connect(ctx, s.config)
+	if err != nil {
+		return err
+	}
+	defer hangUp(ctx, conn)
+	done, err := setUp(ctx, conn, s.source, nil, 0, s.tracer)
+	if err != nil {
+		return err
+	}
+	if s.o.NoSnapshot {
+		s.tracer.Note(Note{LevelAlert, "a new log began; until a snapshot is taken nothing after the gap can be restored"})
+		return nil
+	}
+	s.tracer.Note(Note{LevelWarn, "a new log began; taking the snapshot that it needs"})
+	taken, err := takeSnapshot(ctx, s.source, s.config, done.Log, snapshot.Options{Jobs: s.o.Jobs, Compression: s.compression}, s.tracer)
+	if err != nil {
+		return err
+	}
+	s.tracer.Note(Note{LevelInfo, fmt.Sprintf("took snapshot %v", taken.ID)})
+	return nil
+}
+
+// sink stores segments and counts what is in them.
+func (s *stream) sink(log uuid.UUID) wal.Sink {
+	return &countingSink{stream: s, sink: s.source.SegmentSink(log, time.Now, func(name format.SegmentName, size int64) {
+		s.result.Segments++
+		s.result.StoredBytes += size
+		s.result.To = name.To
+	})}
+}
+
+type countingSink struct {
+	stream *stream
+	sink   *repository.SegmentSink
+}
+
+// PutSegment implements wal.Sink.
+func (c *countingSink) PutSegment(ctx context.Context, name format.SegmentName, r io.Reader) error {
+	if err := c.sink.PutSegment(ctx, name, r); err != nil {
+		return err
+	}
+	if seeker, ok := r.(io.ReadSeeker); ok {
+		c.stream.result.Transactions += transactionsIn(ctx, seeker)
+	}
+	return nil
+}
+
+// transactionsIn reads from a segment's index how many transactions it holds; 0 where it can not be read again.
+func transactionsIn(ctx context.Context, r io.ReadSeeker) int64 {
+	size, err := r.Seek(0, io.SeekEnd)
+	if err != nil {
+		return 0
+	}
+	object, err := format.OpenObject(ctx, seekRanger{r}, format.Object{Name: "the segment", Size: size, Kind: format.KindSegment})
+	if err != nil {
+		return 0
+	}
+	for _, c := range object.Chunks() {
+		if c.Kind == format.ChunkTransactions {
+			return int64(c.Rows)
+		}
+	}
+	return 0
+}
+
+// seekRanger reads ranges of something that can be sought.
+type seekRanger struct{ r io.ReadSeeker }
+
+// ReadRange implements format.Ranger.
+func (s seekRanger) ReadRange(_ context.Context, off int64, p []byte) error {
+	if _, err := s.r.Seek(off, io.SeekStart); err != nil {
+		return err
+	}
+	_, err := io.ReadFull(s.r, p)
+	return err
+}
+
+// streamTracer passes on what a Follow tells.
+type streamTracer struct{ s *stream }
+
+// Connection implements wal.Tracer.
+func (t *streamTracer) Connection(err error, wait time.Duration) {
+	if err == nil {
+		t.s.tracer.Note(Note{LevelInfo, fmt.Sprintf("following %q from %v on", t.s.source.Name, t.s.result.To)})
+		return
+	}
+	t.s.tracer.Note(Note{LevelWarn, fmt.Sprintf("connection lost: %v; trying again in %s", err, wait.Round(100*time.Millisecond))})
+}
+
+// Segment implements wal.Tracer.
+func (t *streamTracer) Segment(name format.SegmentName, _ *format.SegmentHead, size int64) {
+	t.s.tracer.Note(Note{LevelInfo, fmt.Sprintf("durable to %v (%s), %d bytes", name.To, stamp(name.MaxTime), size)})
+	t.s.tracer.Progress(Progress{Phase: "stream", Bytes: size})
+}
+
+// Warning implements wal.Tracer.
+func (t *streamTracer) Warning(err error) { t.s.tracer.Note(Note{LevelWarn, err.Error()}) }

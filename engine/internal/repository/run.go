@@ -101,7 +101,7 @@ func (r *Run) Publish(ctx context.Context, e *format.Envelope, b *format.Body, n
 // ID is the run's own id, and that of the snapshot it publishes.
 func (r *Run) ID() uuid.UUID { return r.id }
 
-// End ends a run. Where it did not publish, its objects are removed.
+// End ends a run. The objects that it did not publish are removed.
 func (r *Run) End(ctx context.Context) error {
 	_, err := r.source.removeUnpublished(ctx, r.id)
 	return errors.Join(err, r.release())
@@ -147,19 +147,29 @@ func (s *Source) Clean(ctx context.Context) (int, error) {
 	return cleaned, nil
 }
 
-// removeUnpublished removes the objects of a run, unless its envelope exists.
+// removeUnpublished removes the objects of a run that its envelope does not name: all, where there is none; else
+// those of tries that the snapshot began anew after.
 func (s *Source) removeUnpublished(ctx context.Context, run uuid.UUID) (int, error) {
-	snapshot := fmt.Sprintf("%s/snapshots/%s/%v", s.folder, runDay(run), run)
-	_, err := s.repo.store.Stat(ctx, snapshot+".snapshot")
-	if err == nil {
-		return 0, nil
-	}
-	if !errors.Is(err, store.ErrNotExist) {
+	snapshot := fmt.Sprintf("snapshots/%s/%v", runDay(run), run)
+	keep := map[string]bool{}
+	e, err := s.Envelope(ctx, snapshot+".snapshot", run)
+	switch {
+	case err == nil:
+		keep[snapshot+".snapshot"], keep[e.Body.Name] = true, true
+		for _, part := range e.Parts {
+			keep[part.Name] = true
+		}
+	case !errors.Is(err, store.ErrNotExist):
 		return 0, err
 	}
 	var names []string
-	list := func(i store.Info) error { names = append(names, i.Name); return nil }
-	if err := s.repo.store.List(ctx, snapshot+".", list); err != nil {
+	list := func(i store.Info) error {
+		if !keep[strings.TrimPrefix(i.Name, s.folder+"/")] {
+			names = append(names, i.Name)
+		}
+		return nil
+	}
+	if err := s.repo.store.List(ctx, s.folder+"/"+snapshot+".", list); err != nil {
 		return 0, err
 	}
 	if err := s.repo.store.List(ctx, fmt.Sprintf("%s/parts/%s/%v/", s.folder, runDay(run), run), list); err != nil {

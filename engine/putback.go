@@ -1,0 +1,89 @@
+package engine
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/pgrecall/pgrecall/format"
+	"github.com/pgrecall/pgrecall/snapshot/catalog"
+)
+
+// putBack writes the SQL that puts rows missing in the live tables back from their copies, referenced tables first.
+func (r *restore) putBack() {
+	if r.o.IntoSchema == "" && len(r.o.Rename) == 0 {
+		return
+	}
+	for _, t := range r.byReference() {
+		name := r.script.Tables[t.OID]
+		if name.Schema == t.Schema && name.Name == t.Name {
+			continue
+		}
+		r.result.PutBack = append(r.result.PutBack, putBackSQL(t, r.tableOf(t.OID), name))
+	}
+}
+
+func (r *restore) tableOf(oid uint32) *catalog.Table {
+	i := slices.IndexFunc(r.catalog.Tables, func(t catalog.Table) bool { return t.OID == oid })
+	if i < 0 {
+		return nil
+	}
+	return &r.catalog.Tables[i]
+}
+
+// byReference orders the tables so that those which foreign keys refer to come first; circles are cut anywhere.
+func (r *restore) byReference() []*format.TableData {
+	var ordered []*format.TableData
+	seen := map[uint32]bool{}
+	var visit func(t *format.TableData)
+	visit = func(t *format.TableData) {
+		if seen[t.OID] {
+			return
+		}
+		seen[t.OID] = true
+		if c := r.tableOf(t.OID); c != nil {
+			for _, k := range c.Constraints {
+				for _, other := range r.wanted {
+					if k.Kind == "f" && other.OID == k.References {
+						visit(other)
+					}
+				}
+			}
+		}
+		ordered = append(ordered, t)
+	}
+	for _, t := range r.wanted {
+		visit(t)
+	}
+	return ordered
+}
+
+// putBackSQL is the statement for one table.
+func putBackSQL(t *format.TableData, model *catalog.Table, copied catalog.Name) string {
+	var columns, same []string
+	always := false
+	for _, c := range t.Columns {
+		columns = append(columns, quoteName(c.Name))
+		if t.Identity.Kind == format.IdentityKey && slices.Contains(t.Identity.Attnums, c.Attnum) {
+			same = append(same, fmt.Sprintf("live.%s = copy.%s", quoteName(c.Name), quoteName(c.Name)))
+		}
+		if model != nil {
+			for _, m := range model.Columns {
+				always = always || m.Attnum == c.Attnum && m.Identity == "a"
+			}
+		}
+	}
+	overriding := ""
+	if always {
+		overriding = " OVERRIDING SYSTEM VALUE"
+	}
+	if len(same) == 0 {
+		// Without a key rows are equal if all their values are, as text: not every type has an operator for it.
+		for _, c := range columns {
+			same = append(same, fmt.Sprintf("live.%s::text IS NOT DISTINCT FROM copy.%s::text", c, c))
+		}
+	}
+	list := strings.Join(columns, ", ")
+	return fmt.Sprintf("INSERT INTO %s (%s)%s SELECT %s FROM %s AS copy WHERE NOT EXISTS (SELECT FROM %s AS live WHERE %s)",
+		quoteName(t.Schema, t.Name), list, overriding, list, quoteName(copied.Schema, copied.Name), quoteName(t.Schema, t.Name), strings.Join(same, " AND "))
+}

@@ -1,0 +1,273 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/pgrecall/pgrecall/snapshot"
+	"github.com/pgrecall/pgrecall/snapshot/catalog"
+)
+
+// run carries out the plan.
+func (r *restore) run(ctx context.Context) error {
+	if r.o.Create {
+		if err := r.makeDatabase(ctx); err != nil {
+			return err
+		}
+	}
+	began := time.Now()
+	ran, err := r.preData(ctx)
+	if err != nil {
+		return err
+	}
+	r.phase("pre-data", began)
+	if r.o.Scope != RestoreSchemaOnly {
+		began = time.Now()
+		if err := r.data(ctx); err != nil {
+			return err
+		}
+		if err := r.setSequences(ctx, ran); err != nil {
+			return err
+		}
+		r.phase("data", began)
+	}
+	if r.o.Scope != RestoreDataOnly {
+		began = time.Now()
+		if err := r.postData(ctx); err != nil {
+			return err
+		}
+		r.phase("post-data", began)
+	}
+	if r.o.Scope != RestoreSchemaOnly {
+		began = time.Now()
+		if err := r.analyze(ctx); err != nil {
+			return err
+		}
+		r.phase("analyze", began)
+		r.putBack()
+	}
+	return nil
+}
+
+// makeDatabase makes the database and goes over to it.
+func (r *restore) makeDatabase(ctx context.Context) error {
+	t := r.target
+	if _, err := t.conn.Exec(ctx, r.plan.CreateDatabase); err != nil {
+		return fmt.Errorf("make database %q: %w", t.create, err)
+	}
+	hangUp(ctx, t.conn)
+	var err error
+	t.conn, t.db, err = connect(ctx, t.config)
+	if err != nil {
+		return err
+	}
+	if err := t.look(ctx, r.script.Statements); err != nil {
+		return err
+	}
+	return nil
+}
+
+// oneTransaction is the number of statements that run in one transaction: each table made holds a lock until its
+// end, and max_locks_per_transaction bounds them.
+const oneTransaction = 3000
+
+// preData drops what Clean says and makes what rows need, all in one transaction where the script is not very
+// long, so that a failure changes nothing. It returns which statements with IfMissing ran.
+func (r *restore) preData(ctx context.Context) (map[uint32]bool, error) {
+	ran := map[uint32]bool{}
+	statements := slices.Clone(r.drops)
+	if r.o.Scope != RestoreDataOnly {
+		for i, s := range r.script.Statements {
+			if s.Section != catalog.PreData || s.IfMissing && r.target.exists[i] {
+				continue
+			}
+			if s.IfMissing {
+				ran[s.OID] = true
+			}
+			statements = append(statements, s.SQL)
+		}
+	}
+	for len(statements) > 0 {
+		batch := statements[:min(len(statements), oneTransaction)]
+		statements = statements[len(batch):]
+		err := pgx.BeginFunc(ctx, r.target.conn, func(tx pgx.Tx) error {
+			for _, sql := range batch {
+				if _, err := tx.Exec(ctx, sql, pgx.QueryExecModeSimpleProtocol); err != nil {
+					return fmt.Errorf("%s: %w", shorten(sql, 200), err)
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, fmt.Errorf("make the objects on the target: %w", err)
+		}
+	}
+	return ran, nil
+}
+
+// data loads the rows.
+func (r *restore) data(ctx context.Context) error {
+	progress := &loadProgress{tracer: r.tracer, began: time.Now()}
+	var tables []*loadTable
+	for _, t := range r.wanted {
+		name := r.script.Tables[t.OID]
+		lt := &loadTable{rows: &tableRows{past: r.past, data: t}, schema: name.Schema, name: name.Name}
+		for _, c := range t.Columns {
+			lt.columns = append(lt.columns, c.Name)
+		}
+		progress.total += t.RawBytes
+		tables = append(tables, lt)
+	}
+	l := &loader{config: r.target.config, encoding: r.past.choice.Base.Envelope.Encoding, jobs: r.jobs(), dir: r.o.TempDir,
+		replica: r.o.Scope == RestoreDataOnly && r.target.super, progress: progress}
+	if err := l.load(ctx, tables); err != nil {
+		return r.emptied(ctx, tables, err)
+	}
+	for _, t := range tables {
+		want := t.rows.counts.Rows()
+		if t.loaded != want {
+			return r.emptied(ctx, tables, integrityf("table %s: %d rows were loaded where %d were sent", t.rows.name(), t.loaded, want))
+		}
+		r.result.Tables = append(r.result.Tables, RestoredTable{Schema: t.rows.data.Schema, Name: t.rows.data.Name, As: t.schema + "." + t.name,
+			Rows: t.loaded, Folded: t.rows.folded()})
+		r.result.Rows += t.loaded
+		r.result.Folded += t.rows.folded()
+	}
+	r.tracer.Progress(Progress{Phase: "data", Rows: r.result.Rows, Bytes: progress.sum, TotalBytes: progress.sum, Done: true, Elapsed: time.Since(progress.began)})
+	return nil
+}
+
+// emptied takes the rows of tables that were not completed away again, so that nothing half is taken for whole. All of
+// them were empty before.
+func (r *restore) emptied(ctx context.Context, tables []*loadTable, cause error) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
+	defer cancel()
+	var names, quoted []string
+	for _, t := range tables {
+		if !t.done {
+			names, quoted = append(names, t.schema+"."+t.name), append(quoted, quoteName(t.schema, t.name))
+		}
+	}
+	if len(names) == 0 {
+		return cause
+	}
+	conn, err := snapshot.Connect(ctx, r.target.config, "")
+	if err == nil {
+		_, err = conn.Exec(ctx, "TRUNCATE ONLY "+strings.Join(quoted, ", ONLY "))
+		hangUp(ctx, conn)
+	}
+	if err != nil {
+		return errors.Join(cause, fmt.Errorf("these tables of the target are incomplete and could not be emptied: %s: %w", fewOf(names, 12), err))
+	}
+	return fmt.Errorf("%w (the tables that were not complete are left empty: %s)", cause, fewOf(names, 12))
+}
+
+// setSequences gives every restored sequence its value. A sequence that the target had already keeps its own.
+func (r *restore) setSequences(ctx context.Context, ran map[uint32]bool) error {
+	names := map[uint32]catalog.Name{}
+	for oid, name := range r.script.Sequences {
+		names[oid] = name
+	}
+	for oid, name := range r.script.Needed {
+		if ran[oid] {
+			names[oid] = name
+		}
+	}
+	descending := map[uint32]bool{}
+	for i := range r.catalog.Sequences {
+		descending[r.catalog.Sequences[i].OID] = r.catalog.Sequences[i].Increment < 0
+	}
+	for _, oid := range sortedKeys(names) {
+		s, ok := r.past.sequence(oid, descending[oid])
+		if !ok {
+			r.tracer.Note(Note{LevelWarn, fmt.Sprintf("sequence %s.%s: its value was never sampled; it stays at its start", names[oid].Schema, names[oid].Name)})
+			continue
+		}
+		_, err := r.target.conn.Exec(ctx, `SELECT pg_catalog.setval($1::text::pg_catalog.regclass, $2, $3)`,
+			quoteName(names[oid].Schema, names[oid].Name), s.Value, s.Called)
+		if err != nil {
+			return fmt.Errorf("set sequence %s.%s: %w", names[oid].Schema, names[oid].Name, err)
+		}
+	}
+	return nil
+}
+
+// postData makes indexes, constraints, triggers and the rest, stage by stage and within a stage in parallel.
+func (r *restore) postData(ctx context.Context) error {
+	var statements []catalog.Statement
+	for i, s := range r.script.Statements {
+		if s.Section == catalog.PostData && !(s.IfMissing && r.target.exists[i]) {
+			statements = append(statements, s)
+		}
+	}
+	return r.parallel(ctx, "post-data", statements)
+}
+
+// analyze gathers statistics, which decide the plans of the first queries.
+func (r *restore) analyze(ctx context.Context) error {
+	var statements []catalog.Statement
+	for _, t := range r.wanted {
+		name := r.script.Tables[t.OID]
+		statements = append(statements, catalog.Statement{Kind: "ANALYZE", Name: name.Schema + "." + name.Name, Bytes: t.RawBytes,
+			SQL: "ANALYZE " + quoteName(name.Schema, name.Name)})
+	}
+	return r.parallel(ctx, "post-data", statements)
+}
+
+// parallel runs statements over several connections.
+func (r *restore) parallel(ctx context.Context, phase string, statements []catalog.Statement) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	q := newStatementQueue(statements)
+	stop := context.AfterFunc(ctx, func() { q.fail(context.Cause(ctx)) })
+	defer stop()
+	began, done := time.Now(), 0
+	var mu sync.Mutex
+	var workers sync.WaitGroup
+	for range min(r.jobs(), len(statements)) {
+		workers.Add(1)
+		go func() {
+			defer workers.Done()
+			err := r.runStatements(ctx, q, func(s *catalog.Statement) {
+				mu.Lock()
+				done++
+				p := Progress{Phase: phase, Table: s.Name, Rows: int64(done), TotalRows: int64(len(statements)), Elapsed: time.Since(began)}
+				mu.Unlock()
+				r.tracer.Progress(p)
+			})
+			if err != nil {
+				q.fail(err)
+				cancel()
+			}
+		}()
+	}
+	workers.Wait()
+	return q.err
+}
+
+// runStatements runs statements over one connection until none is left.
+func (r *restore) runStatements(ctx context.Context, q *statementQueue, did func(*catalog.Statement)) error {
+	conn, err := snapshot.Connect(ctx, r.target.config, "")
+	if err != nil {
+		return err
+	}
+	defer hangUp(ctx, conn)
+	for {
+		i, ok := q.next()
+		if !ok {
+			return nil
+		}
+		s := &q.statements[i]
+		if _, err := conn.Exec(ctx, s.SQL, pgx.QueryExecModeSimpleProtocol); err != nil {
+			return fmt.Errorf("%s %s: %s: %w", strings.ToLower(s.Kind), s.Name, shorten(s.SQL, 200), err)
+		}
+		did(s)
+		q.did(i)
+	}
+}

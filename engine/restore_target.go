@@ -1,0 +1,445 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/pgrecall/pgrecall/format"
+	"github.com/pgrecall/pgrecall/snapshot/catalog"
+)
+
+// target is the database that a restore goes to.
+type target struct {
+	config *pgx.ConnConfig
+	// conn is a session on it; with create, until the database is made, on the maintenance database.
+	conn   *pgx.Conn
+	db     *database
+	create string // the database to make, empty where it exists
+	super  bool
+	user   string
+	// exists says of each statement with an Exists whether the object is there already.
+	exists map[int]bool
+}
+
+func (t *target) close(ctx context.Context) {
+	if t != nil && t.conn != nil {
+		hangUp(ctx, t.conn)
+	}
+}
+
+// reach connects to the target, says which it is, and makes sure that the plan can be carried out there.
+func (r *restore) reach(ctx context.Context) error {
+	config, err := parseConn(r.o.To)
+	if err != nil {
+		return err
+	}
+	config.RuntimeParams["check_function_bodies"] = "off"
+	r.target = &target{config: config}
+	if err := r.target.connect(ctx, r.o.Create); err != nil {
+		return err
+	}
+	if r.o.Create {
+		r.plan.CreateDatabase = createDatabase(&r.catalog.Database, r.target.create, r.o.NoOwner, r.target.db.version)
+	}
+	r.plan.To = r.target.db.server()
+	if r.o.Create {
+		r.plan.To.Database = r.target.create
+	}
+	s := r.plan.To
+	r.tracer.Note(Note{LevelInfo, fmt.Sprintf("restoring into database %q on %s:%d, system %s, server version %d", s.Database, s.Host, s.Port, s.SystemID, s.Version/10000)})
+	for _, check := range []func(context.Context) error{r.checkServer, r.checkSource, r.checkRoles, r.checkObjects, r.checkRights} {
+		if err := check(ctx); err != nil {
+			r.target.close(ctx)
+			return err
+		}
+	}
+	return nil
+}
+
+// connect opens the session. With create the database must not exist, and the session is one on "postgres".
+func (t *target) connect(ctx context.Context, create bool) (err error) {
+	c := t.config
+	if create {
+		t.create = c.Database
+		if t.create == "" {
+			return usagef("--create: name the database to make in --to")
+		}
+		c = c.Copy()
+		c.Database = "postgres"
+	}
+	if t.conn, t.db, err = connect(ctx, c); err != nil {
+		if !create && databaseMissing(err) {
+			return fmt.Errorf("%w; --create makes it", err)
+		}
+		return err
+	}
+	err = t.conn.QueryRow(ctx, `SELECT current_user, pg_catalog.current_setting('is_superuser') = 'on'`).Scan(&t.user, &t.super)
+	if err == nil && create {
+		var there bool
+		err = t.conn.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_catalog.pg_database WHERE datname = $1)`, t.create).Scan(&there)
+		if err == nil && there {
+			err = fmt.Errorf("database %q exists on the target; leave --create out to restore into it, or name another", t.create)
+		}
+	}
+	if err != nil {
+		hangUp(ctx, t.conn)
+		t.conn = nil
+	}
+	return err
+}
+
+func databaseMissing(err error) bool {
+	var pg *pgconn.PgError
+	return errors.As(err, &pg) && pg.Code == "3D000" // invalid_catalog_name
+}
+
+// createDatabase is the statement of --create: the source's encoding and locale, from template0 so that nothing else is in it.
+func createDatabase(d *catalog.Database, name string, noOwner bool, version int) string {
+	sql := "CREATE DATABASE " + quoteName(name) + " TEMPLATE template0 ENCODING " + quoteText(d.Encoding) +
+		" LC_COLLATE " + quoteText(d.Collate) + " LC_CTYPE " + quoteText(d.Ctype)
+	switch {
+	case d.LocaleProvider == "i" && version >= 150000:
+		sql += " LOCALE_PROVIDER icu ICU_LOCALE " + quoteText(d.Locale)
+		if d.ICURules != "" && version >= 160000 {
+			sql += " ICU_RULES " + quoteText(d.ICURules)
+		}
+	case d.LocaleProvider == "b" && version >= 170000:
+		sql += " LOCALE_PROVIDER builtin BUILTIN_LOCALE " + quoteText(d.Locale)
+	}
+	if !noOwner && d.Owner != "" {
+		sql += " OWNER " + quoteName(d.Owner)
+	}
+	return sql
+}
+
+// quoteName writes names as SQL, joined by dots.
+func quoteName(names ...string) string { return pgx.Identifier(names).Sanitize() }
+
+// quoteText writes a literal; standard_conforming_strings is on in every supported server by default, and a backslash
+// asks for the form that does not depend on it.
+func quoteText(s string) string {
+	if strings.Contains(s, `\`) {
+		return "E'" + strings.ReplaceAll(strings.ReplaceAll(s, `\`, `\\`), "'", "''") + "'"
+	}
+	return "'" + strings.ReplaceAll(s, "'", "''") + "'"
+}
+
+// checkServer compares versions and encodings.
+func (r *restore) checkServer(context.Context) error {
+	e, db := r.past.choice.Base.Envelope, r.target.db
+	if db.version/10000 < e.ServerVersion/10000 {
+		return fmt.Errorf("the target is PostgreSQL %d and the source was %d: a restore goes to the same or a newer major version",
+			db.version/10000, e.ServerVersion/10000)
+	}
+	if r.o.Create || db.encoding == e.Encoding {
+		return nil
+	}
+	// SQL_ASCII says nothing of what its bytes mean, so nothing can convert them.
+	if e.Encoding == "SQL_ASCII" || db.encoding != "UTF8" {
+		return fmt.Errorf("the target database has the encoding %s and the source %s, which would not be byte for byte; restore into a database with ENCODING '%s' (--create makes one)",
+			db.encoding, e.Encoding, e.Encoding)
+	}
+	r.tracer.Note(Note{LevelWarn, fmt.Sprintf("the target has the encoding %s, the source %s: text is converted", db.encoding, e.Encoding)})
+	return nil
+}
+
+// isSource says whether the target is the source itself.
+func (r *restore) isSource() bool {
+	s := r.held.source
+	return !r.o.Create && r.target.db.systemID == s.SystemID && r.target.db.oid == s.DatabaseOID
+}
+
+// checkSource keeps Clean from the source itself.
+func (r *restore) checkSource(context.Context) error {
+	if r.isSource() && r.o.Clean && !r.o.OverwriteSource {
+		return usagef("--clean would remove live objects of the source itself; --overwrite-source says that this is meant. Copies beside them: --into-schema or --rename")
+	}
+	return nil
+}
+
+var (
+	ownerTo = regexp.MustCompile(` OWNER TO ("(?:[^"]|"")+"|[a-z_][a-z0-9_$]*)$`)
+	grantTo = regexp.MustCompile(` (?:TO|FROM) ("(?:[^"]|"")+"|[a-z_][a-z0-9_$]*)(?: WITH GRANT OPTION)?(?: GRANTED BY .*| CASCADE)?$`)
+)
+
+// checkRoles makes sure that the roles named by owners, grants and policies exist.
+func (r *restore) checkRoles(ctx context.Context) error {
+	if r.o.Scope == RestoreDataOnly {
+		return nil
+	}
+	owners, others := map[string]bool{}, map[string]bool{}
+	for _, s := range r.script.Statements {
+		if m := ownerTo.FindStringSubmatch(s.SQL); m != nil {
+			owners[splitName(m[1])[0]] = true
+		} else if m := grantTo.FindStringSubmatch(s.SQL); m != nil && s.Kind == "ACL" && m[1] != "PUBLIC" {
+			others[splitName(m[1])[0]] = true
+		}
+	}
+	delete(others, "public")
+	names := append(sortedKeys(owners), sortedKeys(others)...)
+	rows, err := r.target.conn.Query(ctx, `SELECT n FROM pg_catalog.unnest($1::text[]) n WHERE n NOT IN (SELECT rolname FROM pg_catalog.pg_roles)`, names)
+	if err != nil {
+		return fmt.Errorf("look for the roles on the target: %w", err)
+	}
+	missing, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		return fmt.Errorf("look for the roles on the target: %w", err)
+	}
+	if len(missing) == 0 {
+		return nil
+	}
+	slices.Sort(missing)
+	return fmt.Errorf("roles of the source do not exist on the target: %s; make them, or leave out ownership and grants with --no-owner and --no-privileges",
+		strings.Join(slices.Compact(missing), ", "))
+}
+
+// existsBatch is how many objects are looked for at once.
+const existsBatch = 100
+
+// look asks which objects of the script the target has.
+func (t *target) look(ctx context.Context, statements []catalog.Statement) error {
+	t.exists = map[int]bool{}
+	var asked []int
+	var expressions []string
+	flush := func() error {
+		if len(asked) == 0 {
+			return nil
+		}
+		var there []bool
+		if err := t.conn.QueryRow(ctx, "SELECT ARRAY["+strings.Join(expressions, ", ")+"]::bool[]").Scan(&there); err != nil {
+			return fmt.Errorf("look for existing objects on the target: %w", err)
+		}
+		for i, yes := range there {
+			t.exists[asked[i]] = yes
+		}
+		asked, expressions = nil, nil
+		return nil
+	}
+	for i, s := range statements {
+		if s.Exists == "" {
+			continue
+		}
+		asked, expressions = append(asked, i), append(expressions, "("+s.Exists+")")
+		if len(asked) == existsBatch {
+			if err := flush(); err != nil {
+				return err
+			}
+		}
+	}
+	return flush()
+}
+
+// checkObjects refuses what is there already, unless Clean says to remove it, or looks at the tables of a data-only restore.
+func (r *restore) checkObjects(ctx context.Context) error {
+	if r.o.Create {
+		return nil
+	}
+	if r.o.Scope == RestoreDataOnly {
+		return r.checkTables(ctx)
+	}
+	if err := r.target.look(ctx, r.script.Statements); err != nil {
+		return err
+	}
+	var there []string
+	for i, s := range r.script.Statements {
+		if r.target.exists[i] && !s.IfMissing {
+			there = append(there, strings.ToLower(s.Kind)+" "+s.Name)
+		}
+	}
+	if len(there) == 0 {
+		return nil
+	}
+	if r.o.Clean {
+		return r.planDrops(ctx)
+	}
+	return fmt.Errorf("the target has objects that would be restored: %s; restore into an empty database (--create makes one), beside them with --into-schema or --rename, or drop exactly them first with --clean",
+		fewOf(there, 12))
+}
+
+// fewOf lists at most n names.
+func fewOf(names []string, n int) string {
+	if len(names) <= n {
+		return strings.Join(names, ", ")
+	}
+	return fmt.Sprintf("%s and %d more", strings.Join(names[:n], ", "), len(names)-n)
+}
+
+// checkTables looks at the tables that a data-only restore loads into.
+func (r *restore) checkTables(ctx context.Context) error {
+	var full []string
+	for _, t := range r.wanted {
+		name := r.script.Tables[t.OID]
+		if err := r.checkColumns(ctx, t, name); err != nil {
+			return err
+		}
+		var rows bool
+		if err := r.target.conn.QueryRow(ctx, "SELECT EXISTS (SELECT FROM ONLY "+quoteName(name.Schema, name.Name)+")").Scan(&rows); err != nil {
+			return fmt.Errorf("look whether table %s.%s is empty: %w", name.Schema, name.Name, err)
+		}
+		if rows {
+			full = append(full, name.Schema+"."+name.Name)
+		}
+	}
+	if len(full) > 0 && !r.o.Clean {
+		return fmt.Errorf("tables of the target hold rows: %s; --clean truncates exactly the tables to be loaded", fewOf(full, 12))
+	}
+	if r.o.Clean {
+		if err := r.planTruncate(ctx); err != nil {
+			return err
+		}
+	}
+	return r.checkTriggers(ctx)
+}
+
+// checkColumns makes sure that a table on the target has the columns to load.
+func (r *restore) checkColumns(ctx context.Context, t *format.TableData, name catalog.Name) error {
+	rows, err := r.target.conn.Query(ctx, `SELECT a.attname FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
+		JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+		WHERE n.nspname = $1 AND c.relname = $2 AND c.relkind = 'r' AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''`, name.Schema, name.Name)
+	if err != nil {
+		return fmt.Errorf("look for table %s.%s: %w", name.Schema, name.Name, err)
+	}
+	there, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		return fmt.Errorf("look for table %s.%s: %w", name.Schema, name.Name, err)
+	}
+	var missing []string
+	for _, c := range t.Columns {
+		if !slices.Contains(there, c.Name) {
+			missing = append(missing, c.Name)
+		}
+	}
+	if len(missing) > 0 {
+		return fmt.Errorf("the target has no table %s.%s with the columns %s; leave --data-only out to make it", name.Schema, name.Name, strings.Join(missing, ", "))
+	}
+	return nil
+}
+
+// names are the tables to be loaded as SQL arrays of schemas and names.
+func (r *restore) names() (schemas, names []string) {
+	for _, t := range r.wanted {
+		n := r.script.Tables[t.OID]
+		schemas, names = append(schemas, n.Schema), append(names, n.Name)
+	}
+	return schemas, names
+}
+
+// planTruncate plans the TRUNCATE of a data-only restore; tables that refer to these from outside are refused, for it would take CASCADE.
+func (r *restore) planTruncate(ctx context.Context) error {
+	schemas, names := r.names()
+	rows, err := r.target.conn.Query(ctx, `WITH mine AS (SELECT c.oid FROM pg_catalog.unnest($1::text[], $2::text[]) w(s, n)
+			JOIN pg_catalog.pg_namespace ns ON ns.nspname = w.s JOIN pg_catalog.pg_class c ON c.relnamespace = ns.oid AND c.relname = w.n)
+		SELECT DISTINCT k.conrelid::regclass::text FROM pg_catalog.pg_constraint k
+		WHERE k.contype = 'f' AND k.confrelid IN (SELECT oid FROM mine) AND k.conrelid NOT IN (SELECT oid FROM mine)
+			AND (SELECT relkind FROM pg_catalog.pg_class WHERE oid = k.conrelid) <> 'p'`, schemas, names)
+	if err != nil {
+		return fmt.Errorf("look for foreign keys on the target: %w", err)
+	}
+	referring, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		return fmt.Errorf("look for foreign keys on the target: %w", err)
+	}
+	if len(referring) > 0 {
+		return fmt.Errorf("these tables refer to tables to be truncated: %s; restore them too, or drop their foreign keys first", fewOf(referring, 12))
+	}
+	var quoted []string
+	for i := range names {
+		quoted = append(quoted, quoteName(schemas[i], names[i]))
+	}
+	if len(quoted) > 0 {
+		r.drops = []string{"TRUNCATE ONLY " + strings.Join(quoted, ", ONLY ")}
+	}
+	r.plan.Drops = r.drops
+	return nil
+}
+
+// checkTriggers makes sure that no trigger of the user's fires while rows are loaded into tables that exist.
+func (r *restore) checkTriggers(ctx context.Context) error {
+	if r.target.super {
+		return nil // the sessions run with session_replication_role = replica
+	}
+	schemas, names := r.names()
+	rows, err := r.target.conn.Query(ctx, `SELECT DISTINCT t.tgrelid::regclass::text FROM pg_catalog.unnest($1::text[], $2::text[]) w(s, n)
+		JOIN pg_catalog.pg_namespace ns ON ns.nspname = w.s JOIN pg_catalog.pg_class c ON c.relnamespace = ns.oid AND c.relname = w.n
+		JOIN pg_catalog.pg_trigger t ON t.tgrelid = c.oid WHERE NOT t.tgisinternal AND t.tgenabled <> 'D'`, schemas, names)
+	if err != nil {
+		return fmt.Errorf("look for triggers on the target: %w", err)
+	}
+	triggered, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		return fmt.Errorf("look for triggers on the target: %w", err)
+	}
+	if len(triggered) > 0 {
+		return fmt.Errorf("tables have triggers that would fire for each loaded row: %s; run as a superuser (who can keep them from firing), or ALTER TABLE … DISABLE TRIGGER USER first",
+			fewOf(triggered, 12))
+	}
+	return nil
+}
+
+// checkRights makes sure that the role may do what the plan needs, as far as that can be asked.
+func (r *restore) checkRights(ctx context.Context) error {
+	if r.target.super {
+		return nil
+	}
+	var may bool
+	var err error
+	switch {
+	case r.o.Create:
+		err = r.target.conn.QueryRow(ctx, `SELECT rolcreatedb FROM pg_catalog.pg_roles WHERE rolname = current_user`).Scan(&may)
+		if err == nil && !may {
+			err = fmt.Errorf("role %q may not make databases; ALTER ROLE %s CREATEDB, or let somebody else make it", r.target.user, quoteName(r.target.user))
+		}
+		return err
+	case r.o.Scope == RestoreDataOnly:
+		return r.checkInsert(ctx)
+	}
+	return r.checkCreate(ctx)
+}
+
+// checkInsert asks for INSERT on the tables to load, and TRUNCATE where they are to be truncated.
+func (r *restore) checkInsert(ctx context.Context) error {
+	privilege := "INSERT"
+	for _, t := range r.wanted {
+		name := r.script.Tables[t.OID]
+		table := quoteName(name.Schema, name.Name)
+		var insert, truncate bool
+		err := r.target.conn.QueryRow(ctx, `SELECT pg_catalog.has_table_privilege($1::text, 'INSERT'), pg_catalog.has_table_privilege($1::text, 'TRUNCATE')`, table).Scan(&insert, &truncate)
+		if err != nil {
+			return fmt.Errorf("ask for rights on table %s: %w", table, err)
+		}
+		if r.o.Clean && !truncate {
+			privilege, insert = "TRUNCATE", false
+		}
+		if !insert {
+			return fmt.Errorf("role %q lacks %s on table %s", r.target.user, privilege, table)
+		}
+	}
+	return nil
+}
+
+// checkCreate asks for the right to make schemas, or objects in those that exist.
+func (r *restore) checkCreate(ctx context.Context) error {
+	schemas := map[string]bool{}
+	for _, name := range r.script.Tables {
+		schemas[name.Schema] = true
+	}
+	for _, schema := range sortedKeys(schemas) {
+		var may bool
+		err := r.target.conn.QueryRow(ctx, `SELECT CASE WHEN EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = $1)
+			THEN pg_catalog.has_schema_privilege((SELECT oid FROM pg_catalog.pg_namespace WHERE nspname = $1), 'CREATE')
+			ELSE pg_catalog.has_database_privilege(pg_catalog.current_database(), 'CREATE') END`, schema).Scan(&may)
+		if err != nil {
+			return fmt.Errorf("ask for rights on schema %s: %w", schema, err)
+		}
+		if !may {
+			return fmt.Errorf("role %q may not create in schema %q of the target; GRANT CREATE ON it, or on the database where it does not exist", r.target.user, schema)
+		}
+	}
+	return nil
+}
