@@ -310,17 +310,20 @@ DECLARE
 BEGIN
   IF tag = 'REINDEX' THEN RETURN NULL; END IF;
   SELECT count(*),
-         count(*) FILTER (WHERE c.schema_name IS DISTINCT FROM 'pg_temp'),
+         count(*) FILTER (WHERE NOT c.temporary),
          coalesce(bool_and(c.schema_name IS NOT DISTINCT FROM 'pgrecall'
            OR (c.object_type = 'schema' AND c.object_identity = 'pgrecall')), false),
          json_agg(json_build_object('class', c.classid::bigint, 'oid', c.objid::bigint, 'subid', nullif(c.objsubid, 0),
            'type', c.object_type, 'schema', c.schema_name, 'identity', c.object_identity, 'tag', c.command_tag,
            'extension', CASE WHEN c.in_extension THEN true END))
-           FILTER (WHERE c.schema_name IS DISTINCT FROM 'pg_temp'),
-         array_agg(c.objid) FILTER (WHERE c.classid = 'pg_class'::regclass AND c.schema_name IS DISTINCT FROM 'pg_temp'),
+           FILTER (WHERE NOT c.temporary),
+         array_agg(c.objid) FILTER (WHERE c.classid = 'pg_class'::regclass AND NOT c.temporary),
          array_agg(c.objid) FILTER (WHERE c.classid = 'pg_type'::regclass)
   INTO commands, permanent, own, objects, tables, types
-  FROM pg_event_trigger_ddl_commands() c;
+  FROM (
+    SELECT e.*, e.schema_name IS NOT DISTINCT FROM 'pg_temp'
+      OR (e.object_type IN ('trigger', 'rule', 'policy') AND e.object_identity ~ ' on pg_temp[._]') AS temporary
+    FROM pg_event_trigger_ddl_commands() e) c;
 
   IF permanent = 0 AND (commands > 0 OR tag LIKE 'CREATE%' OR tag LIKE 'DROP%') THEN RETURN NULL; END IF;
   internal := own OR EXISTS (SELECT FROM pgrecall.nested);

@@ -8,8 +8,6 @@ import (
 	"testing"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
-	"github.com/pgrecall/pgrecall/format"
 	"github.com/pgrecall/pgrecall/wal/pgoutput"
 )
 
@@ -61,6 +59,7 @@ func (d *database) connect(user string) *pgx.Conn {
 	}
 	config.User = user
 	config.RuntimeParams["search_path"] = "public"
+	config.RuntimeParams["client_encoding"] = "UTF8"
 	conn, err := pgx.ConnectConfig(d.ctx, config)
 	if err != nil {
 		d.Fatal(err)
@@ -178,13 +177,3 @@ func wantText(t *testing.T, what, got, want string) {
 		t.Errorf("%s:\n got %s\nwant %s", what, got, want)
 	}
 }
-
-// firstOf returns the error's code, if it is the server's.
-func codeOf(err error) string {
-	if e, ok := err.(*pgconn.PgError); ok {
-		return e.Code
-	}
-	return ""
-}
-
-var _ = format.LSN(0)
