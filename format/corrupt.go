@@ -24,6 +24,7 @@ const (
 	FailCompressed Failure = "compressed" // a chunk does not decompress to its length
 	FailRows       Failure = "rows"       // a rows chunk does not hold its number of whole rows
 	FailDocument   Failure = "document"   // a document is not the JSON it should be
+	FailSegment    Failure = "segment"    // the parts of a segment contradict each other or its name
 )
 
 // CorruptError says which object is damaged, where and how.

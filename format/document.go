@@ -71,8 +71,8 @@ func DecodeDocument(b []byte, v any) error {
 	return nil
 }
 
-// WriteDocument writes an object of a kind that is one document, uncompressed, so that
-// a person can read it without a program.
+// WriteDocument writes an object of a kind that is one document. It is not compressed, so
+// that a person can read it without a program, except for a body, which may be large.
 func WriteDocument(w io.Writer, kind ObjectKind, id uuid.UUID, v any) (Sum, error) {
 	b, err := EncodeDocument(v)
 	if err != nil {
@@ -80,7 +80,7 @@ func WriteDocument(w io.Writer, kind ObjectKind, id uuid.UUID, v any) (Sum, erro
 	}
 	c := None
 	if kind == KindBody {
-		c = Zstd // a catalog may be large
+		c = Zstd
 	}
 	o, err := NewWriter(w, kind, id, c)
 	if err != nil {

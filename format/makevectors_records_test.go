@@ -3,6 +3,7 @@ package format
 import (
 	"fmt"
 	"hash/crc32"
+	"time"
 )
 
 func crcOf(b []byte) uint32 { return crc32.Checksum(b, castagnoli) }
@@ -95,20 +96,18 @@ func (vs *vectorSet) rows() {
 }
 
 func (vs *vectorSet) texts() {
-	name := func(n SegmentName) string { return n.String() }
-	ts := sampleTransactions()
-	good := name(Describe(0x1600B37400, 0x1600B37660, ts))
+	good := SegmentName{From: 0x1600B37400, To: 0x1600B37660, MinTime: craftTime, MaxTime: craftTime.Add(time.Second), MinXID: 742, MaxXID: 750}.String()
 	texts := map[string][][3]string{
 		"segment-name": {
 			{good, "ok", "times and ids"},
-			{name(Describe(1, 2, ts[1:2])), "ok", "only replicated transactions"},
+			{SegmentName{From: 1, To: 2, MinXID: 5<<32 + 741, MaxXID: 5<<32 + 741}.String(), "ok", "only replicated transactions"},
 			{good + "-", "invalid", "a field more"},
 			{good[1:], "invalid", "an LSN of 15 digits"},
 			{"0000001600b37400" + good[16:], "invalid", "lower case"},
 			{"0000001600B37660-0000001600B37660" + good[33:], "invalid", "it ends where it begins"},
 			{good[:34] + "none" + good[57:], "invalid", "one time only"},
 			{good[:34] + good[58:81] + "-" + good[34:57] + good[81:], "invalid", "the times are exchanged"},
-			{good[:82] + "0750-750", "invalid", "a leading zero"},
+			{good[:82] + "0742-750", "invalid", "a leading zero"},
 			{good[:82] + "750-742", "invalid", "the ids are exchanged"},
 			{"", "invalid", "nothing"},
 		},

@@ -102,6 +102,39 @@ func (b Body) check() error {
 	return nil
 }
 
+// CheckBody holds a body against its envelope: the same snapshot, groups and parts that
+// exist, each part used once, and the envelope's sums. What differs is in the error; it is
+// a sign of damage or of a faulty writer.
+func (e *Envelope) CheckBody(b *Body) error {
+	if e.ID != b.ID {
+		return fmt.Errorf("the body is of snapshot %v and the envelope of %v", b.ID, e.ID)
+	}
+	used := make([]bool, len(e.Parts))
+	var rows, raw int64
+	for i := range b.Tables {
+		t := &b.Tables[i]
+		if t.Group < 0 || t.Group >= len(e.Groups) {
+			return fmt.Errorf("table %d (%s.%s) is of group %d of %d", t.OID, t.Schema, t.Name, t.Group, len(e.Groups))
+		}
+		for _, p := range t.Parts {
+			if p.Object < 0 || p.Object >= len(used) || used[p.Object] {
+				return fmt.Errorf("table %d (%s.%s) has part %d, which is not there or another's", t.OID, t.Schema, t.Name, p.Object)
+			}
+			used[p.Object] = true
+		}
+		rows, raw = rows+t.Rows, raw+t.RawBytes
+	}
+	for i, u := range used {
+		if !u {
+			return fmt.Errorf("part %d (%s) belongs to no table", i, e.Parts[i].Name)
+		}
+	}
+	if rows != e.Rows || raw != e.RawBytes {
+		return fmt.Errorf("the tables have %d rows and %d bytes, the envelope tells %d and %d", rows, raw, e.Rows, e.RawBytes)
+	}
+	return nil
+}
+
 // TableData is one table of a snapshot.
 type TableData struct {
 	OID    uint32 `json:"oid"`

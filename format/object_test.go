@@ -307,21 +307,34 @@ func TestAnObjectOnAFullStoreIsNotFinished(t *testing.T) {
 	}
 }
 
-func TestDescribedSegmentIsFoundUnderItsNameOnly(t *testing.T) {
-	at := time.Date(2024, 12, 24, 14, 30, 0, 5000, time.UTC)
-	ts := []format.Transaction{{XID: 7, CommitLSN: 110, EndLSN: 120, Time: at}, {XID: 5, CommitLSN: 130, EndLSN: 140, Time: at.Add(-time.Hour)}}
-	head := format.SegmentHead{Log: testID, From: 100, To: 140, Resume: 120, Last: format.LastCommit{XID: 5, CommitLSN: 130, EndLSN: 140, Time: at.Add(-time.Hour)}}
-	name := format.Describe(100, 140, ts)
-	if err := head.CheckName(name, testID, ts); err != nil {
+func TestABodyIsFoundThatIsNotTheEnvelopes(t *testing.T) {
+	var hash format.ContentHash
+	hash.AddRow([]byte("1"))
+	sound := func() (*format.Envelope, *format.Body) {
+		part := format.Part{Rows: 1, RawBytes: 2, ContentHash: hash}
+		return &format.Envelope{ID: testID, Groups: make([]format.Group, 1), Parts: make([]format.ObjectRef, 2), Rows: 2, RawBytes: 4},
+			&format.Body{ID: testID, Tables: []format.TableData{
+				{OID: 1, Name: "a", Parts: []format.Part{part}, Rows: 1, RawBytes: 2, ContentHash: hash},
+				{OID: 2, Name: "b", Parts: []format.Part{{Object: 1, Rows: 1, RawBytes: 2, ContentHash: hash}}, Rows: 1, RawBytes: 2, ContentHash: hash},
+				{OID: 3, Name: "empty"}}}
+	}
+	e, b := sound()
+	if err := e.CheckBody(b); err != nil {
 		t.Fatal(err)
 	}
-	if name.MinXID != 5 || name.MaxXID != 7 || !name.MaxTime.Equal(at) {
-		t.Errorf("described as %v", name)
-	}
-	other := name
-	other.MaxXID = 8
-	if head.CheckName(other, testID, ts) == nil || head.CheckName(name, uuid.New(), ts) == nil ||
-		head.CheckName(name, testID, ts[:1]) == nil || head.CheckName(name, testID, nil) == nil {
-		t.Error("it was taken for another")
+	for name, change := range map[string]func(e *format.Envelope, b *format.Body){
+		"another snapshot":      func(e *format.Envelope, b *format.Body) { b.ID = uuid.New() },
+		"a group too many":      func(e *format.Envelope, b *format.Body) { b.Tables[0].Group = 1 },
+		"a negative group":      func(e *format.Envelope, b *format.Body) { b.Tables[0].Group = -1 },
+		"a part of two":         func(e *format.Envelope, b *format.Body) { b.Tables[1].Parts[0].Object = 0 },
+		"a part not there":      func(e *format.Envelope, b *format.Body) { b.Tables[1].Parts[0].Object = 2 },
+		"a part of none":        func(e *format.Envelope, b *format.Body) { e.Parts = make([]format.ObjectRef, 3) },
+		"rows of another count": func(e *format.Envelope, b *format.Body) { e.Rows++ },
+		"bytes of another sum":  func(e *format.Envelope, b *format.Body) { e.RawBytes-- },
+	} {
+		e, b := sound()
+		if change(e, b); e.CheckBody(b) == nil {
+			t.Errorf("%s: not found", name)
+		}
 	}
 }
