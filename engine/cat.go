@@ -1,9 +1,13 @@
 package engine
 
 import (
+	"bufio"
 	"context"
-	"errors"
 	"io"
+	"strings"
+
+	"github.com/pgrecall/pgrecall/format"
+	"github.com/pgrecall/pgrecall/snapshot/catalog"
 )
 
 // CatFormat is how Cat writes rows.
@@ -46,5 +50,164 @@ type CatResult struct {
 
 // Cat writes the rows of one table at a target to Out; it needs no server. The bytes are in the source's encoding.
 func Cat(ctx context.Context, o CatOptions) (*CatResult, error) {
-	return nil, errors.ErrUnsupported
+	write, err := rowWriter(o.Format)
+	if err != nil {
+		return nil, err
+	}
+	if o.Table == "" {
+		return nil, usagef("name the table")
+	}
+	// The same choice and the same checks as those of a restore of this table.
+	r := &restore{o: RestoreOptions{Place: o.Place, Target: o.Target, Tables: []string{o.Table}, TempDir: o.TempDir}, tracer: tracing(o.Tracer), result: &RestoreResult{}}
+	if err := r.choose(ctx); err != nil {
+		return nil, err
+	}
+	if len(r.wanted) != 1 {
+		var names []string
+		for _, t := range r.wanted {
+			names = append(names, nameOf(t))
+		}
+		return nil, usagef("%q matches %d tables with rows (%s): name one", o.Table, len(r.wanted), fewOf(names, 12))
+	}
+	if err := r.checkParts(ctx); err != nil {
+		return nil, err
+	}
+	t := r.wanted[0]
+	out := bufio.NewWriterSize(o.Out, 1<<16)
+	w := write(out, t)
+	rows, err := rowsOf(ctx, &tableRows{past: r.past, data: t}, o.TempDir, w.rows)
+	if err != nil {
+		return nil, err
+	}
+	if err := out.Flush(); err != nil {
+		return nil, err
+	}
+	result := &CatResult{Source: r.plan.Source, Schema: t.Schema, Table: t.Name, Rows: rows, Reached: r.past.reached, Reading: r.opened.reading()}
+	for _, c := range t.Columns {
+		result.Columns = append(result.Columns, c.Name)
+	}
+	return result, nil
+}
+
+// rowFormatter writes rows of COPY text in another form.
+type rowFormatter struct {
+	out    *bufio.Writer
+	prefix string // before each row
+	suffix string
+	field  func(b, field []byte, index int) ([]byte, error)
+	comma  string
+
+	fields [][]byte
+	line   []byte
+}
+
+// rowWriter returns what makes the formatter of a format.
+func rowWriter(f CatFormat) (func(*bufio.Writer, *format.TableData) *rowFormatter, error) {
+	switch f {
+	case "", CatCopy:
+		return func(out *bufio.Writer, _ *format.TableData) *rowFormatter { return &rowFormatter{out: out} }, nil
+	case CatCSV:
+		return csvFormatter, nil
+	case CatSQL:
+		return sqlFormatter, nil
+	}
+	return nil, usagef("format %q: one of copy, csv, sql", f)
+}
+
+// rows takes whole rows with their newlines.
+func (w *rowFormatter) rows(rows []byte) error {
+	if w.field == nil {
+		_, err := w.out.Write(rows)
+		return err
+	}
+	for len(rows) > 0 {
+		end := 0
+		for rows[end] != '\n' {
+			end++
+		}
+		if err := w.row(rows[:end]); err != nil {
+			return err
+		}
+		rows = rows[end+1:]
+	}
+	return nil
+}
+
+func (w *rowFormatter) row(row []byte) (err error) {
+	w.fields = format.SplitRow(w.fields[:0], row)
+	w.line = append(w.line[:0], w.prefix...)
+	for i, f := range w.fields {
+		if i > 0 {
+			w.line = append(w.line, w.comma...)
+		}
+		if w.line, err = w.field(w.line, f, i); err != nil {
+			return err
+		}
+	}
+	w.line = append(append(w.line, w.suffix...), '\n')
+	_, err = w.out.Write(w.line)
+	return err
+}
+
+// csvFormatter writes COPY's CSV: NULL is nothing, and a value is quoted where it must be, the empty string included.
+func csvFormatter(out *bufio.Writer, t *format.TableData) *rowFormatter {
+	var value []byte
+	w := &rowFormatter{out: out, comma: ","}
+	quote := func(b, value []byte) []byte {
+		if len(value) > 0 && !strings.ContainsAny(string(value), ",\"\r\n") && string(value) != `\.` {
+			return append(b, value...)
+		}
+		b = append(b, '"')
+		for _, c := range value {
+			if c == '"' {
+				b = append(b, '"')
+			}
+			b = append(b, c)
+		}
+		return append(b, '"')
+	}
+	w.field = func(b, field []byte, _ int) (_ []byte, err error) {
+		var null bool
+		if value, null, err = format.UnescapeField(value[:0], field); err != nil || null {
+			return b, err
+		}
+		return quote(b, value), nil
+	}
+	var header []byte
+	for i, c := range t.Columns {
+		if i > 0 {
+			header = append(header, ',')
+		}
+		header = quote(header, []byte(c.Name))
+	}
+	_, _ = out.Write(append(header, '\n')) // a bufio.Writer tells its error at Flush
+	return w
+}
+
+// sqlFormatter writes one INSERT per row, with every value as a literal of unknown type, which the column's type reads.
+func sqlFormatter(out *bufio.Writer, t *format.TableData) *rowFormatter {
+	var names []string
+	for _, c := range t.Columns {
+		names = append(names, catalog.QuoteIdent(c.Name))
+	}
+	var value []byte
+	w := &rowFormatter{out: out, comma: ", ", suffix: ");",
+		prefix: "INSERT INTO " + catalog.QuoteIdent(t.Schema) + "." + catalog.QuoteIdent(t.Name) + " (" + strings.Join(names, ", ") + ") VALUES ("}
+	if len(names) == 0 {
+		w.prefix, w.suffix = strings.TrimSuffix(w.prefix, " () VALUES (")+" DEFAULT VALUES", ";"
+	}
+	w.field = func(b, field []byte, _ int) (_ []byte, err error) {
+		var null bool
+		value, null, err = format.UnescapeField(value[:0], field)
+		switch {
+		case err != nil:
+			return b, err
+		case len(t.Columns) == 0:
+			return b, nil // a row without columns still splits into one empty field
+		case null:
+			return append(b, "NULL"...), nil
+		}
+		return append(b, quoteText(string(value))...), nil
+	}
+	return w
 }

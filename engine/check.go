@@ -2,7 +2,10 @@ package engine
 
 import (
 	"context"
-	"errors"
+	"fmt"
+
+	"github.com/pgrecall/pgrecall/engine/internal/plan"
+	"github.com/pgrecall/pgrecall/wal"
 )
 
 // CheckOptions say what to look at.
@@ -35,5 +38,83 @@ type CheckResult struct {
 // Check looks at the source, and at the repository where one is named, and changes nothing. With blockers it
 // returns both the result and an ErrBlocker.
 func Check(ctx context.Context, o CheckOptions) (*CheckResult, error) {
-	return nil, errors.ErrUnsupported
+	config, err := parseConn(o.DB)
+	if err != nil {
+		return nil, err
+	}
+	conn, db, err := connect(ctx, config)
+	if err != nil {
+		return nil, err
+	}
+	defer hangUp(ctx, conn)
+	name := o.Source
+	if name == "" {
+		name = db.name
+	}
+	r := &CheckResult{Source: name, Findings: []Finding{}}
+	findings, err := wal.Inspect(ctx, conn, name, "")
+	if err != nil {
+		return nil, err
+	}
+	for _, f := range findings {
+		r.add(severityOf(f.Severity), f.Topic, f.What, f.Advice)
+	}
+	if o.Repository != "" {
+		if err := o.repository(ctx, name, db, r); err != nil {
+			return nil, err
+		}
+	}
+	if r.Blockers > 0 {
+		return r, &failure{ErrBlocker, fmt.Errorf("%d blocker(s) found", r.Blockers)}
+	}
+	return r, nil
+}
+
+func severityOf(s wal.Severity) string {
+	switch s {
+	case wal.Blocker:
+		return "blocker"
+	case wal.Warning:
+		return "warn"
+	}
+	return "ok"
+}
+
+func (r *CheckResult) add(severity, what, detail, do string) {
+	switch severity {
+	case "blocker":
+		r.Blockers++
+	case "warn":
+		r.Warnings++
+	}
+	r.Findings = append(r.Findings, Finding{Severity: severity, What: what, Detail: detail, Do: do})
+}
+
+// repository looks at what the repository holds of the source.
+func (o *CheckOptions) repository(ctx context.Context, name string, db *database, r *CheckResult) error {
+	opened, err := o.open(ctx)
+	if err != nil {
+		r.add("warn", "repository", err.Error(), "run init or snapshot, which make it")
+		return nil
+	}
+	source, err := opened.sourceOf(ctx, name, db)
+	if err != nil {
+		r.add("blocker", "repository", err.Error(), "run init or snapshot under this name, or choose another with --source")
+		return nil
+	}
+	h, err := hold(ctx, source)
+	if err != nil {
+		return err
+	}
+	windows := plan.Windows(h.bases)
+	if len(windows) == 0 {
+		r.add("warn", "recovery window", "nothing can be restored yet", "take a snapshot")
+		return nil
+	}
+	last := windows[len(windows)-1]
+	r.add("ok", "recovery window", fmt.Sprintf("%s to %s (LSN %v to %v)", stamp(last.FromTime), stamp(last.ToTime), last.From, last.To), "")
+	for _, g := range h.gaps() {
+		r.add("warn", "gap", fmt.Sprintf("log %v has a gap after %v: %s", g.Log, g.From, g.Reason), "points in it can not be restored; see list")
+	}
+	return nil
 }

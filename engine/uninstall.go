@@ -2,7 +2,8 @@ package engine
 
 import (
 	"context"
-	"errors"
+
+	"github.com/pgrecall/pgrecall/wal"
 )
 
 // UninstallOptions say what to remove from.
@@ -20,11 +21,37 @@ type UninstallResult struct {
 	Source  string   `json:"source"`
 	Changes []Change `json:"changes"`
 	// Left are the changes of identity that stay, each with the SQL that undoes it.
-	Left   []Change `json:"left"`
+	Left []Change `json:"left"`
+	// Kept says what was not removed and why: what other sources on this database use, or what is not pgrecall's.
+	Kept   []string `json:"kept,omitempty"`
 	DryRun bool     `json:"dry_run"`
 }
 
 // Uninstall removes from the source all that Init put there, but for replica identities, which it lists.
 func Uninstall(ctx context.Context, o UninstallOptions) (*UninstallResult, error) {
-	return nil, errors.ErrUnsupported
+	config, err := parseConn(o.DB)
+	if err != nil {
+		return nil, err
+	}
+	conn, db, err := connect(ctx, config)
+	if err != nil {
+		return nil, err
+	}
+	defer hangUp(ctx, conn)
+	name := o.Source
+	if name == "" {
+		name = db.name
+	}
+	done, err := wal.Uninstall(ctx, conn, name, wal.UninstallOptions{DryRun: o.DryRun})
+	if err != nil {
+		return nil, err
+	}
+	r := &UninstallResult{Source: name, DryRun: o.DryRun, Changes: []Change{}, Left: []Change{}, Kept: done.Kept}
+	for _, c := range done.Changes {
+		r.Changes = append(r.Changes, Change(c))
+	}
+	for _, c := range done.Left {
+		r.Left = append(r.Left, Change(c))
+	}
+	return r, nil
 }
