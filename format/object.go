@@ -26,7 +26,8 @@ const (
 )
 
 // MaxRaw is the greatest length in bytes of a chunk before compression, and of
-// what is stored of it. It admits the largest row PostgreSQL can produce.
+// what is stored of it. It admits the largest row: PostgreSQL builds every row and message
+// in a buffer of less than 1 GiB (MaxAllocSize), and escaping at most doubles it.
 const MaxRaw = math.MaxInt32
 
 // ObjectKind says what an object holds; it is part of the object's header.

@@ -15,11 +15,6 @@ const (
 	Unchanged = `\u`
 )
 
-// MaxRow is the greatest length in bytes of a row, or of the old and the new row
-// of one record together. PostgreSQL builds every row and message in a buffer of
-// less than 1 GiB (MaxAllocSize), and escaping at most doubles it.
-const MaxRow = MaxRaw
-
 // SplitRow appends the fields of row to dst and returns it. A row is one line of
 // COPY text without its newline; the fields alias row and are still escaped. An
 // empty row is one empty field: for a table without columns, which has rows
