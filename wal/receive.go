@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/pgrecall/pgrecall/format"
 )
 
@@ -98,9 +99,11 @@ func (f *Follow) Run(ctx context.Context) error {
 		} else if !r.connected && refused(err) {
 			return fmt.Errorf("follow the source: %w", err)
 		}
-		if r.progress {
-			attempt, r.progress = 0, false
+		var answer *pgconn.PgError
+		if r.progress && !errors.As(err, &answer) {
+			attempt = 0 // the network fails now and then; a server that refuses does it again
 		}
+		r.progress = false
 		wait := backoff(attempt)
 		if busy != nil && !r.connected {
 			wait = min(wait, busyPause)

@@ -99,6 +99,7 @@ func (s *session) commit(ctx context.Context, m *pgoutput.Commit) error {
 		return protocolErrorf("the source sent a commit at %s for the transaction it began as the one at %s", m.CommitLSN, s.begun.CommitLSN)
 	}
 	s.inside = false
+	s.progress = true
 	var sum [32]byte
 	digest := hex.EncodeToString(s.digest.Sum(sum[:0])[:16])
 	if o := s.overlap; o != nil {

@@ -206,13 +206,18 @@ func (m *memorySink) last() *format.SegmentHead {
 	return &h
 }
 
+// next returns a channel that is closed when another segment is kept.
+func (m *memorySink) next() <-chan struct{} {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.changed
+}
+
 // wait returns when done reports true; it asks again with each new segment.
 func (m *memorySink) wait(done func() bool) {
 	m.t.Helper()
 	for {
-		m.mu.Lock()
-		changed := m.changed
-		m.mu.Unlock()
+		changed := m.next()
 		if done() {
 			return
 		}
@@ -311,7 +316,13 @@ func background(t testing.TB, f *Follow) (stop func() error) {
 	f.Stop = end
 	done := make(chan error, 1)
 	ctx, cancel := context.WithCancel(context.Background())
-	go func() { done <- f.Run(ctx) }()
+	go func() {
+		err := f.Run(ctx)
+		if err != nil {
+			t.Logf("the run ends: %v", err)
+		}
+		done <- err
+	}()
 	var once sync.Once
 	var result error
 	stop = func() error {

@@ -33,7 +33,7 @@ type session struct {
 	inside    bool      // between Begin and Commit
 	begun     pgoutput.Begin
 	digest    hash.Hash          // of the transaction's messages
-	overlap   *format.LastCommit // what the first transaction must be; nil: seen, or nothing to see
+	overlap   *format.LastCommit // what the first transaction must be; nil: seen, or nothing to compare
 	xidRef    uint64             // a recent next transaction id, 64 bits
 
 	// The segment being built.
@@ -81,6 +81,9 @@ func (r *run) session(ctx context.Context) error {
 	s.beside.Go(func() { s.beat(within) })
 	err = s.loop(ctx)
 	cancel()
+	if err != nil && transient(err) && ctx.Err() == nil {
+		err = s.salvage(ctx, err)
+	}
 	s.beside.Wait()
 	// A segment that has become durable since is where the next session goes on.
 	if stored := s.collect(); stored != nil && (err == nil || !transient(stored)) {
@@ -206,7 +209,8 @@ func (s *session) checkHeld(ctx context.Context) error {
 			return err
 		}
 		if !ok || state.active != int32(s.repl.pid) {
-			return fmt.Errorf("the two connections to the source reached different servers: name one host")
+			return errors.New("the slot is not held by the connection just made: it was lost at once, " +
+				"or the two connections to the source reached different servers (then name one host)")
 		}
 		return state.check(s.Start.Slot, &s.Start, s.start(), s.end())
 	})

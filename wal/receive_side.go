@@ -19,9 +19,12 @@ const sidePatience = time.Minute
 // side is an ordinary connection beside the replication connection: it asks the
 // server what the log does not say. It is safe for concurrent use.
 type side struct {
+	config *pgx.ConnConfig
+
 	mu   sync.Mutex
 	conn *pgx.Conn
 
+	// Of the database, the same for every connection.
 	version  int // server_version_num
 	encoding string
 	database uint32
@@ -43,38 +46,51 @@ func connectSide(ctx context.Context, base *pgx.ConnConfig) (*side, error) {
 	// A heartbeat must not wait for a synchronous standby.
 	c.RuntimeParams["synchronous_commit"] = "local"
 	c.DefaultQueryExecMode = pgx.QueryExecModeExec
-	conn, err := pgx.ConnectConfig(ctx, c)
-	if err != nil {
-		return nil, fmt.Errorf("connect to the source: %w", err)
-	}
-	s := &side{conn: conn}
-	if err := s.prepare(ctx); err != nil {
-		conn.Close(ctx)
+	s := &side{config: c}
+	if err := s.connect(ctx); err != nil {
 		return nil, err
 	}
 	return s, nil
 }
 
-func (s *side) prepare(ctx context.Context) error {
-	err := s.conn.QueryRow(ctx, `select current_setting('server_version_num')::int, pg_encoding_to_char(encoding), oid
+func (s *side) connect(ctx context.Context) error {
+	conn, err := pgx.ConnectConfig(ctx, s.config)
+	if err != nil {
+		return fmt.Errorf("connect to the source: %w", err)
+	}
+	if err := s.prepare(ctx, conn); err != nil {
+		conn.Close(ctx)
+		return err
+	}
+	s.conn = conn
+	return nil
+}
+
+func (s *side) prepare(ctx context.Context, conn *pgx.Conn) error {
+	err := conn.QueryRow(ctx, `select current_setting('server_version_num')::int, pg_encoding_to_char(encoding), oid
 		from pg_catalog.pg_database where datname = current_database()`).Scan(&s.version, &s.encoding, &s.database)
 	if err != nil {
 		return fmt.Errorf("read the source's version and encoding: %w", err)
 	}
 	if s.version >= 170000 {
-		if _, err := s.conn.Exec(ctx, `set transaction_timeout = 0`); err != nil {
+		if _, err := conn.Exec(ctx, `set transaction_timeout = 0`); err != nil {
 			return fmt.Errorf("pin transaction_timeout: %w", err)
 		}
 	}
 	return nil
 }
 
-// ask runs one question on the connection.
+// ask runs one question on the connection, on a new one if that was lost.
 func (s *side) ask(ctx context.Context, fn func(context.Context, *pgx.Conn) error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	ctx, cancel := context.WithTimeout(ctx, sidePatience)
 	defer cancel()
+	if s.conn.IsClosed() {
+		if err := s.connect(ctx); err != nil {
+			return err
+		}
+	}
 	return fn(ctx, s.conn)
 }
 

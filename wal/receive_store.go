@@ -112,7 +112,6 @@ func (s *session) collect() error {
 		return t.err
 	}
 	s.Last, s.xidRef = t.head, t.moment.nextXID
-	s.progress = true
 	s.statusAt = time.Unix(1, 0) // acknowledge now
 	return nil
 }
@@ -153,6 +152,31 @@ func (s *session) flush(ctx context.Context) error {
 	}
 	s.cut(ctx)
 	return s.await(ctx)
+}
+
+// salvage stores what was received completely before the connection was lost: on
+// a network where none lives as long as a segment, the log gets on all the same. It
+// returns lost, or what is worse.
+func (s *session) salvage(ctx context.Context, lost error) error {
+	if s.segment != nil && s.inside {
+		s.segment.rollback()
+	}
+	s.inside = false
+	for {
+		if s.storing != nil {
+			<-s.storing.done
+			if err := s.collect(); err != nil {
+				if transient(err) {
+					return lost
+				}
+				return err
+			}
+		}
+		if s.segment == nil || len(s.segment.transactions) == 0 {
+			return lost
+		}
+		s.cut(ctx)
+	}
 }
 
 // finish ends a session that was asked to end.
