@@ -30,5 +30,6 @@
 // key (GROUP BY on it) is made in post-data.
 //
 // Restore sessions must set check_function_bodies to off (bodies may name objects
-// that come later) and search_path to empty.
+// that come later) and search_path to empty. For post-data row_security must be on: a materialized view is
+// refreshed with its owner's rights, under the policies that hold for the owner.
 package catalog

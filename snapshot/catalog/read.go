@@ -106,6 +106,7 @@ func collect[T any](ctx context.Context, r *reader, what, sql string) ([]T, erro
 //
 //	{user n}          n is a schema of the user's, neither system's, temporary nor ours
 //	{own pg_class c}  c is not a member of an extension
+//	{made pg_proc p}  p was not made along with something else, as a range's constructors are
 //	{note pg_class c} joins the comment of c as note.description
 //	{acl c.relacl r c.relowner} the columns acl_items and acl_initial
 func expand(sql string) string {
@@ -124,6 +125,8 @@ func expand(sql string) string {
 			fmt.Fprintf(&b, `(%[1]s.nspname !~ '^pg_' AND %[1]s.nspname <> ALL ('{information_schema,pgrecall}'))`, f[1])
 		case "own":
 			fmt.Fprintf(&b, `NOT EXISTS (SELECT FROM pg_depend m WHERE m.classid = '%s'::regclass AND m.objid = %s.oid AND m.deptype = 'e')`, f[1], f[2])
+		case "made":
+			fmt.Fprintf(&b, `NOT EXISTS (SELECT FROM pg_depend m WHERE m.classid = '%s'::regclass AND m.objid = %s.oid AND m.deptype IN ('e', 'i'))`, f[1], f[2])
 		case "note":
 			fmt.Fprintf(&b, `LEFT JOIN pg_description note ON note.classoid = '%s'::regclass AND note.objoid = %s.oid AND note.objsubid = 0`, f[1], f[2])
 		case "acl":

@@ -55,6 +55,8 @@ WHERE {user n} AND {own pg_statistic_ext s} ORDER BY n.nspname, s.stxname`)
 	return err
 }
 
+// readFunctions leaves out the constructors of range and multirange types: they come with their type, on which they
+// depend internally (makeRangeConstructors in src/backend/commands/typecmds.c).
 func (r *reader) readFunctions(ctx context.Context) error {
 	rows, err := collect[struct {
 		Function
@@ -64,7 +66,7 @@ SELECT p.oid, n.nspname::text AS schema, p.proname::text AS name, pg_get_userbyi
        coalesce(note.description, '') AS comment, p.prokind::text AS kind, oidvectortypes(p.proargtypes) AS types,
        pg_get_functiondef(p.oid) AS definition, {acl p.proacl f p.proowner}
 FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace {note pg_proc p}
-WHERE p.prokind <> 'a' AND {user n} AND {own pg_proc p}
+WHERE p.prokind <> 'a' AND {user n} AND {made pg_proc p}
 ORDER BY n.nspname, p.proname, oidvectortypes(p.proargtypes)`)
 	for _, f := range rows {
 		f.Function.ACL = ACL{f.ACLItems, f.ACLInitial}
@@ -83,7 +85,7 @@ SELECT c.oid, '(' || format_type(c.castsource, NULL) || ' AS ' || format_type(c.
        coalesce(quote_ident(n.nspname) || '.' || quote_ident(p.proname) || '(' || oidvectortypes(p.proargtypes) || ')', '') AS function,
        c.castmethod::text AS method, c.castcontext::text AS context
 FROM pg_cast c LEFT JOIN pg_proc p ON p.oid = c.castfunc LEFT JOIN pg_namespace n ON n.oid = p.pronamespace {note pg_cast c}
-WHERE c.oid >= 16384 AND {own pg_cast c} ORDER BY 2`)
+WHERE c.oid >= 16384 AND {made pg_cast c} ORDER BY 2`)
 	if err != nil {
 		return err
 	}

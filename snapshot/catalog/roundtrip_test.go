@@ -1,0 +1,234 @@
+package catalog_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/pgrecall/pgrecall/engine/pgtemp"
+	"github.com/pgrecall/pgrecall/format"
+	"github.com/pgrecall/pgrecall/snapshot/catalog"
+)
+
+var server *pgtemp.Server
+
+func TestMain(m *testing.M) {
+	os.Exit(func() int {
+		var err error
+		server, err = pgtemp.Start(context.Background(), pgtemp.Options{
+			BinDir:   os.Getenv("PGRECALL_TEST_CATALOG_BIN"),
+			Settings: map[string]string{"fsync": "off", "autovacuum": "off"}})
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+		defer server.Remove()
+		conn, err := pgx.Connect(context.Background(), server.ConnString("postgres"))
+		if err == nil {
+			_, err = conn.Exec(context.Background(), "CREATE ROLE cat_owner; CREATE ROLE cat_reader; CREATE ROLE cat_other")
+			conn.Close(context.Background())
+		}
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+		return m.Run()
+	}())
+}
+
+// newDatabase makes an empty database and connects with the settings of a pinned session.
+func newDatabase(t *testing.T, name string, options ...string) *pgx.Conn {
+	t.Helper()
+	name = "t_" + strings.ToLower(strings.NewReplacer("/", "_", " ", "_").Replace(t.Name())) + "_" + name
+	uri, err := server.NewDatabase(t.Context(), name[max(0, len(name)-60):], options...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return connect(t, uri, "UTF8")
+}
+
+func connect(t *testing.T, uri, encoding string) *pgx.Conn {
+	t.Helper()
+	config, err := pgx.ParseConfig(uri)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, value := range format.SessionSettings() {
+		config.RuntimeParams[name] = value
+	}
+	config.RuntimeParams["client_encoding"] = encoding
+	conn, err := pgx.ConnectConfig(t.Context(), config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close(context.Background()) })
+	return conn
+}
+
+func run(t *testing.T, conn *pgx.Conn, sql string) {
+	t.Helper()
+	if _, err := conn.PgConn().Exec(t.Context(), sql).ReadAll(); err != nil {
+		t.Fatalf("%v\n%s", err, sql[:min(len(sql), 400)])
+	}
+}
+
+// fill runs the fixture, with what the server's version has beyond 14.
+func fill(t *testing.T, conn *pgx.Conn) {
+	t.Helper()
+	for _, f := range []struct {
+		since int
+		name  string
+	}{{14, "rich.sql"}, {15, "rich15.sql"}, {17, "rich17.sql"}, {18, "rich18.sql"}} {
+		if server.Version() < f.since {
+			continue
+		}
+		sql, err := os.ReadFile(filepath.Join("testdata", f.name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		run(t, conn, "SET search_path = public; SET row_security = on;\n"+string(sql)+"\nSET search_path = ''")
+	}
+}
+
+func read(t *testing.T, conn *pgx.Conn) *catalog.Catalog {
+	t.Helper()
+	var c *catalog.Catalog
+	err := pgx.BeginTxFunc(t.Context(), conn, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
+		var err error
+		c, err = catalog.Read(t.Context(), tx)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func ddl(t *testing.T, c *catalog.Catalog, o catalog.DDLOptions) catalog.Script {
+	t.Helper()
+	s, err := c.DDL(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func text(s catalog.Script) string {
+	var b strings.Builder
+	for _, statement := range s.Statements {
+		fmt.Fprintf(&b, "-- %s %d %s %s\n%s;\n", statement.Section, statement.Stage, statement.Kind, statement.Name, statement.SQL)
+	}
+	return b.String()
+}
+
+// execute runs a script as a restore does: what is marked IfMissing only where it is missing.
+func execute(t *testing.T, conn *pgx.Conn, s catalog.Script) {
+	t.Helper()
+	run(t, conn, "SET check_function_bodies = off; SET row_security = on")
+	skip := map[int]bool{}
+	for i, statement := range s.Statements {
+		if statement.Exists == "" {
+			continue
+		}
+		var there bool
+		if err := conn.QueryRow(t.Context(), "SELECT "+statement.Exists).Scan(&there); err != nil {
+			t.Fatalf("%s: %v", statement.Exists, err)
+		}
+		if there && !statement.IfMissing {
+			t.Fatalf("%s %s is there already", statement.Kind, statement.Name)
+		}
+		skip[i] = there
+	}
+	for i, statement := range s.Statements {
+		if skip[i] {
+			continue
+		}
+		if _, err := conn.Exec(t.Context(), statement.SQL, pgx.QueryExecModeSimpleProtocol); err != nil {
+			t.Fatalf("%s %s: %v\n%s", statement.Kind, statement.Name, err, statement.SQL)
+		}
+	}
+}
+
+// dump is what pg_dump says of a database's schema.
+func dump(t *testing.T, conn *pgx.Conn) string {
+	t.Helper()
+	program := filepath.Join(server.BinDir(), "pg_dump")
+	args := []string{"--schema-only", "--no-sync", "-d", server.ConnString(conn.Config().Database)}
+	if other := os.Getenv("PGRECALL_TEST_PG_DUMP"); other != "" {
+		fields := strings.Fields(other)
+		program, args = fields[0], append(fields[1:], args...)
+	}
+	out, err := exec.CommandContext(t.Context(), program, args...).Output()
+	if err != nil {
+		if exit, ok := err.(*exec.ExitError); ok {
+			t.Fatalf("pg_dump: %s", exit.Stderr)
+		}
+		t.Fatal(err)
+	}
+	var lines []string
+	for line := range strings.Lines(string(out)) {
+		if !strings.HasPrefix(line, `\restrict`) && !strings.HasPrefix(line, `\unrestrict`) {
+			lines = append(lines, line)
+		}
+	}
+	return strings.Join(lines, "")
+}
+
+// equal fails the test with the first differing lines.
+func equal(t *testing.T, what, want, got string) {
+	t.Helper()
+	if want == got {
+		return
+	}
+	dir := os.Getenv("PGRECALL_TEST_KEEP")
+	if dir == "" {
+		dir = t.TempDir()
+	}
+	a, b := filepath.Join(dir, "want"), filepath.Join(dir, "got")
+	os.WriteFile(a, []byte(want), 0o644)
+	os.WriteFile(b, []byte(got), 0o644)
+	diff, _ := exec.CommandContext(t.Context(), "diff", "-U4", a, b).Output()
+	t.Errorf("%s differ:\n%s", what, bytes.TrimSpace(diff[:min(len(diff), 6000)]))
+}
+
+func TestARestoredDatabaseIsTheSourceToPgDumpAndToRead(t *testing.T) {
+	source, target := newDatabase(t, "source"), newDatabase(t, "target")
+	fill(t, source)
+	c := read(t, source)
+	script := ddl(t, c, catalog.DDLOptions{})
+	execute(t, target, script)
+	equal(t, "pg_dump of source and copy", dump(t, source), dump(t, target))
+	equal(t, "DDL of source and copy", text(script), text(ddl(t, read(t, target), catalog.DDLOptions{})))
+	for _, left := range script.LeftOut {
+		t.Errorf("left out: %s: %s", left.What, left.Why)
+	}
+}
+
+func TestTheModelSurvivesJSONAndTheTextIsAlwaysTheSame(t *testing.T) {
+	source := newDatabase(t, "source")
+	fill(t, source)
+	c := read(t, source)
+	first := text(ddl(t, c, catalog.DDLOptions{}))
+	encoded, err := json.Marshal(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var decoded catalog.Catalog
+	if err := json.Unmarshal(encoded, &decoded); err != nil {
+		t.Fatal(err)
+	}
+	equal(t, "DDL before and after JSON", first, text(ddl(t, &decoded, catalog.DDLOptions{})))
+	again, _ := json.Marshal(&decoded)
+	equal(t, "JSON before and after JSON", string(encoded), string(again))
+	for range 3 {
+		equal(t, "DDL of one database", first, text(ddl(t, read(t, source), catalog.DDLOptions{})))
+	}
+}
