@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgproto3"
 	"github.com/pgrecall/pgrecall/wal/pgoutput"
 )
 
@@ -176,4 +178,62 @@ func wantText(t *testing.T, what, got, want string) {
 	if got != want {
 		t.Errorf("%s:\n got %s\nwant %s", what, got, want)
 	}
+}
+
+// messages returns the contents of the messages with the prefix that the slot holds.
+func (d *database) messages(prefix string) []string {
+	d.Helper()
+	var all []string
+	for _, m := range d.decoded() {
+		if l, ok := m.(*pgoutput.LogicalMessage); ok && l.Prefix == prefix {
+			all = append(all, string(l.Content))
+		}
+	}
+	return all
+}
+
+// objects lists every object of the database that is not PostgreSQL's own, with its comment and grants, and each
+// table's identity.
+func (d *database) objects() string {
+	d.Helper()
+	return d.text(`
+		SELECT string_agg(o, E'\n' ORDER BY o) FROM (
+		  SELECT pg_describe_object(k.classid, k.objid, k.objsubid) AS o FROM (
+		    SELECT classid, objid, objsubid FROM pg_depend UNION SELECT refclassid, refobjid, refobjsubid FROM pg_depend
+		    UNION SELECT 'pg_event_trigger'::regclass, oid, 0 FROM pg_event_trigger UNION SELECT 'pg_publication'::regclass, oid, 0 FROM pg_publication
+		    UNION SELECT 'pg_namespace'::regclass, oid, 0 FROM pg_namespace
+		  ) k WHERE k.objid >= 16384
+		  UNION ALL SELECT 'comment ' || description FROM pg_description WHERE objoid >= 16384
+		  UNION ALL SELECT 'shared ' || deptype::text || ' ' || classid::regclass || ' ' || objid FROM pg_shdepend
+		    WHERE dbid = (SELECT oid FROM pg_database WHERE datname = current_database())
+		  UNION ALL SELECT 'acl ' || nspname || nspacl::text FROM pg_namespace
+		  UNION ALL SELECT 'default acl ' || oid FROM pg_default_acl
+		  UNION ALL SELECT 'identity ' || relname || relreplident::text FROM pg_class WHERE oid >= 16384 AND relkind IN ('r', 'p')
+		  UNION ALL SELECT 'slot ' || slot_name FROM pg_replication_slots WHERE database = current_database() AND NOT active
+		) t`)
+}
+
+// holdSlot makes a slot of the source's name and receives from it until the test ends. It returns the process id.
+func (d *database) holdSlot() uint32 {
+	d.Helper()
+	config, err := pgconn.ParseConfig(d.uri)
+	if err != nil {
+		d.Fatal(err)
+	}
+	config.RuntimeParams["replication"] = "database"
+	conn, err := pgconn.ConnectConfig(d.ctx, config)
+	if err != nil {
+		d.Fatal(err)
+	}
+	d.Cleanup(func() { conn.Close(context.Background()) })
+	for _, sql := range []string{"CREATE PUBLICATION pgrecall_held", "SELECT pg_create_logical_replication_slot('" + SlotName(d.name) + "', 'pgoutput')"} {
+		d.exec(sql)
+	}
+	conn.Frontend().SendQuery(&pgproto3.Query{String: "START_REPLICATION SLOT " + SlotName(d.name) +
+		" LOGICAL 0/0 (proto_version '1', publication_names 'pgrecall_held')"})
+	if err := conn.Frontend().Flush(); err != nil {
+		d.Fatal(err)
+	}
+	d.until("SELECT active FROM pg_replication_slots WHERE slot_name = '" + SlotName(d.name) + "'")
+	return conn.PID()
 }

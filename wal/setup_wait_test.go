@@ -1,0 +1,197 @@
+package wal
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// waitingFor returns a report that runs act once, when Init waits for the pid, or for the prepared transaction.
+func waitingFor(t *testing.T, step Step, pid uint32, gid string, act func()) (report func(Progress), seen func()) {
+	done := false
+	return func(p Progress) {
+			for _, b := range p.Waiting {
+				if !done && p.Step == step && b.PID == int32(pid) && b.GID == gid {
+					done = true
+					act()
+				}
+			}
+		}, func() {
+			t.Helper()
+			if !done {
+				t.Errorf("nobody was told that init waits for process %d%s", pid, gid)
+			}
+		}
+}
+
+func TestInitWaitsForTransactionsOlderThanTheTriggers(t *testing.T) {
+	d := newDatabase(t)
+	other := d.connect("app")
+	execOn(t, other, "BEGIN", "CREATE TABLE late (a int)")
+	report, seen := waitingFor(t, StepWait, other.PgConn().PID(), "", func() { execOn(t, other, "COMMIT") })
+	d.init(InitOptions{Report: report})
+	seen()
+	execOn(t, other, "INSERT INTO late VALUES (1)", "UPDATE late SET a = 2", "DELETE FROM late")
+}
+
+// TestInitWaitsForCommandsOlderThanTheTriggers: a command that queues for a lock has no transaction id yet, and when
+// it goes on it knows of no event trigger.
+func TestInitWaitsForCommandsOlderThanTheTriggers(t *testing.T) {
+	d := newDatabase(t)
+	d.exec("CREATE TABLE keyed (a int PRIMARY KEY)", "ALTER TABLE keyed OWNER TO app")
+	reader, other := d.connect("postgres"), d.connect("app")
+	execOn(t, reader, "BEGIN", "SELECT FROM keyed")
+	altered := make(chan error, 1)
+	go func() {
+		_, err := other.Exec(d.ctx, "ALTER TABLE keyed DROP CONSTRAINT keyed_pkey")
+		altered <- err
+	}()
+	d.until("SELECT count(*) = 1 FROM pg_locks WHERE relation = 'keyed'::regclass AND NOT granted")
+	report, seen := waitingFor(t, StepWait, other.PgConn().PID(), "", func() {
+		execOn(t, reader, "COMMIT")
+		if err := <-altered; err != nil {
+			t.Error(err)
+		}
+	})
+	d.init(InitOptions{Report: report})
+	seen()
+	execOn(t, other, "INSERT INTO keyed VALUES (1)", "UPDATE keyed SET a = 2", "DELETE FROM keyed")
+}
+
+func TestInitDoesNotWaitForIdleReaders(t *testing.T) {
+	d := newDatabase(t)
+	reader := d.connect("app")
+	execOn(t, reader, "BEGIN ISOLATION LEVEL REPEATABLE READ", "SELECT 1")
+	d.init(InitOptions{WaitTimeout: 20 * time.Second})
+	execOn(t, reader, "COMMIT")
+}
+
+func TestInitNamesPreparedTransactions(t *testing.T) {
+	d := newDatabase(t)
+	other := d.connect("postgres")
+	execOn(t, other, "BEGIN", "CREATE TABLE late (a int)", "PREPARE TRANSACTION 'left "+d.name+"'")
+	_, err := Init(d.ctx, d.conn, d.name, InitOptions{WaitTimeout: 100 * time.Millisecond})
+	var wait *WaitError
+	if !errors.As(err, &wait) || !strings.Contains(err.Error(), "left "+d.name) {
+		t.Errorf("%v", err)
+	}
+	wantText(t, "publications", d.text("SELECT count(*)::text FROM pg_publication"), "0")
+	report, seen := waitingFor(t, StepWait, 0, "left "+d.name, func() { execOn(t, other, "COMMIT PREPARED 'left "+d.name+"'") })
+	d.init(InitOptions{Report: report})
+	seen()
+	execOn(t, other, "INSERT INTO late VALUES (1)", "UPDATE late SET a = 2", "DELETE FROM late")
+}
+
+// TestInitNamesWhomTheSlotWaitsFor: the server waits for transactions of all databases before a slot is consistent.
+func TestInitNamesWhomTheSlotWaitsFor(t *testing.T) {
+	d, elsewhere := newDatabase(t), newDatabase(t)
+	other := elsewhere.connect("app")
+	execOn(t, other, "BEGIN", "CREATE TABLE elsewhere (a int)")
+	_, err := Init(d.ctx, d.conn, d.name, InitOptions{WaitTimeout: 500 * time.Millisecond})
+	var wait *WaitError
+	if !errors.As(err, &wait) || wait.Step != StepSlot || !strings.Contains(err.Error(), fmt.Sprintf("pid %d", other.PgConn().PID())) {
+		t.Errorf("%v", err)
+	}
+	wantText(t, "slots left behind", d.text("SELECT count(*)::text FROM pg_replication_slots WHERE slot_name = $1", SlotName(d.name)), "0")
+	report, seen := waitingFor(t, StepSlot, other.PgConn().PID(), "", func() { execOn(t, other, "COMMIT") })
+	r := d.init(InitOptions{Report: report})
+	seen()
+	// The visibility is taken after the slot: what it does not see is decoded.
+	if r.Log.Visibility.Xmax == 0 || r.Log.ConsistentPoint == 0 || r.Log.SystemID == "" || r.Log.Timeline != 1 {
+		t.Errorf("%+v", r.Log)
+	}
+}
+
+func TestWaitForJoinNamesWhomItWaitsFor(t *testing.T) {
+	d := newDatabase(t)
+	other, gone := d.connect("app"), d.connect("app")
+	execOn(t, other, "BEGIN", "CREATE TABLE a (a int)", "SAVEPOINT s", "CREATE TABLE b (a int)")
+	execOn(t, gone, "CREATE TABLE c (a int)")
+	v, err := currentVisibility(d.ctx, d.conn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var waited []Backend
+	err = WaitForJoin(d.ctx, d.conn, v, func(waiting []Backend) {
+		if waited == nil {
+			waited = waiting
+			execOn(t, other, "COMMIT")
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(waited) != 1 || waited[0].PID != int32(other.PgConn().PID()) || waited[0].User != "app" || waited[0].XID >= v.Xmax {
+		t.Errorf("waited for %+v", waited)
+	}
+	ctx, cancel := context.WithCancel(d.ctx)
+	execOn(t, other, "BEGIN", "CREATE TABLE d (a int)")
+	if v, err = currentVisibility(d.ctx, d.conn); err != nil {
+		t.Fatal(err)
+	}
+	v.Xmax++
+	err = WaitForJoin(ctx, d.conn, v, func([]Backend) { cancel() })
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("cancelled: %v", err)
+	}
+}
+
+// TestInitRetriesForLocks: a table that somebody reads for long is tried for a bounded time, in which nobody queues for
+// longer than the lock timeout. Then nothing is published, and no statement fails.
+func TestInitRetriesForLocks(t *testing.T) {
+	d := newDatabase(t)
+	d.exec("CREATE TABLE plain (a int)", "GRANT ALL ON plain TO app")
+	reader, app := d.connect("postgres"), d.connect("app")
+	execOn(t, reader, "BEGIN", "SELECT FROM plain")
+	execOn(t, app, "SET lock_timeout = '2s'")
+	tries := 0
+	_, err := Init(d.ctx, d.conn, d.name, InitOptions{LockTimeout: 100 * time.Millisecond, LockRounds: 4, Report: func(p Progress) {
+		if p.Step == StepIdentity && len(p.Waiting) > 0 {
+			tries++
+			execOn(t, app, "INSERT INTO plain VALUES (1)", "UPDATE plain SET a = a + 1")
+		}
+	}})
+	var lock *LockError
+	if !errors.As(err, &lock) || len(lock.Tables) != 1 || lock.Tables[0].Name != "plain" || len(lock.Tables[0].Holders) != 1 ||
+		lock.Tables[0].Holders[0].PID != int32(reader.PgConn().PID()) {
+		t.Errorf("%v", err)
+	}
+	if tries != 3 {
+		t.Errorf("%d rounds were reported", tries)
+	}
+	wantText(t, "publications", d.text("SELECT count(*)::text FROM pg_publication"), "0")
+	execOn(t, app, "UPDATE plain SET a = a + 1")
+	d.init(InitOptions{Report: func(p Progress) {
+		if p.Step == StepIdentity && len(p.Waiting) > 0 {
+			execOn(t, reader, "COMMIT")
+		}
+	}})
+	execOn(t, app, "UPDATE plain SET a = a + 1")
+}
+
+// until polls for what another session does.
+func (d *database) until(sql string) {
+	d.Helper()
+	conn, err := pgx.Connect(d.ctx, d.uri)
+	if err != nil {
+		d.Fatal(err)
+	}
+	defer conn.Close(d.ctx)
+	for {
+		var ok bool
+		if err := conn.QueryRow(d.ctx, sql).Scan(&ok); err != nil {
+			d.Fatalf("%s: %v", sql, err)
+		}
+		if ok {
+			return
+		}
+		if err := pause(d.ctx, 5*time.Millisecond); err != nil {
+			d.Fatal(err)
+		}
+	}
+}
