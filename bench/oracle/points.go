@@ -105,18 +105,23 @@ func (o *observer) readSnapshot(ctx context.Context, snapshot string) (*truth, e
 // pg_xact; a row read in between would be taken for one of a transaction that crashed (HeapTupleSatisfiesMVCC in
 // src/backend/access/heap/heapam_visibility.c), and marked so for good.
 func (o *observer) awaitCommits(ctx context.Context, s *session) error {
-	exported, err := s.value(ctx, "SELECT pg_catalog.pg_current_snapshot()")
+	// A slot's snapshot may have an xmin beyond its xmax, which the type pg_snapshot refuses to read again; what is below xmin
+	// counts first (XidInMVCCSnapshot in src/backend/utils/time/snapmgr.c).
+	rows, err := s.rows(ctx, `SELECT pg_catalog.pg_snapshot_xmin(s), pg_catalog.pg_snapshot_xmax(s), ARRAY(SELECT pg_catalog.pg_snapshot_xip(s))
+		FROM pg_catalog.pg_current_snapshot() s`)
 	if err != nil {
 		return err
 	}
+	xmin, xmax, inProgress := rows[0][0], rows[0][1], rows[0][2]
 	now, err := connect(ctx, o.db, nil)
 	if err != nil {
 		return err
 	}
 	defer now.close()
 	for {
-		// Both functions know running transactions without reading a row of anyone's table.
-		committing, err := now.value(ctx, "SELECT count(*) FROM pg_snapshot_xip(pg_current_snapshot()) x WHERE pg_visible_in_snapshot(x, $1::pg_snapshot)", exported)
+		// Running transactions are known without reading a row of anyone's table.
+		committing, err := now.value(ctx, `SELECT count(*) FROM pg_snapshot_xip(pg_current_snapshot()) x
+			WHERE x < $1::xid8 OR x < $2::xid8 AND x <> ALL ($3::xid8[])`, xmin, xmax, inProgress)
 		if err != nil {
 			return err
 		}

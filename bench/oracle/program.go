@@ -26,6 +26,8 @@ type program struct {
 	log        string // file for what they say
 
 	streamKills, snapshotKills, snapshots atomic.Int64
+	// crashes counts the ends and the starts of the source server: odd while it is down.
+	crashes atomic.Int64
 
 	mu      sync.Mutex
 	trouble []string // processes that ended by themselves with an error
@@ -47,11 +49,12 @@ type running struct {
 	stderr *tail
 	done   chan struct{} // closed when it has ended, and err is set
 	err    error
+	before int64 // crashes of the source when it was started
 }
 
 func (p *program) start(args ...string) (*running, error) {
 	args = append(args, "--repo", p.repository, "--db", p.db, "--source", sourceName)
-	r := &running{cmd: exec.Command(p.path, args...), stderr: &tail{}, done: make(chan struct{})}
+	r := &running{cmd: exec.Command(p.path, args...), stderr: &tail{}, done: make(chan struct{}), before: p.crashes.Load()}
 	r.cmd.Stderr = r.stderr
 	r.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // out of reach of the terminal's Ctrl-C
 	if err := r.cmd.Start(); err != nil {
@@ -93,7 +96,11 @@ func (p *program) note(text string) {
 	_, _ = f.WriteString(text + "\n")
 }
 
+// complain notes that a process ended with an error by itself, unless the server crashed meanwhile.
 func (p *program) complain(what string, r *running) {
+	if now := p.crashes.Load(); now != r.before || now%2 == 1 {
+		return
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.trouble = append(p.trouble, fmt.Sprintf("%s ended by itself: %v: %s", what, r.err, r.stderr))

@@ -209,6 +209,8 @@ func (r *run) mark(ctx context.Context, name string) error {
 // crash kills the source with everything in it, and starts it again. Transactions that no one was promised may be gone.
 func (r *run) crash(ctx context.Context) error {
 	r.logf("kill -9 of the server")
+	r.program.crashes.Add(1)
+	defer r.program.crashes.Add(1)
 	if err := r.source.Kill(); err != nil {
 		return err
 	}
