@@ -82,6 +82,11 @@ const oneTransaction = 3000
 func (r *restore) preData(ctx context.Context) (map[uint32]bool, error) {
 	ran := map[uint32]bool{}
 	statements := slices.Clone(r.drops)
+	schemas, err := r.newSchemas(ctx)
+	if err != nil {
+		return nil, err
+	}
+	statements = append(statements, schemas...)
 	if r.o.Scope != RestoreDataOnly {
 		for i, s := range r.script.Statements {
 			if s.Section != catalog.PreData || s.IfMissing && r.target.exists[i] {
@@ -109,6 +114,33 @@ func (r *restore) preData(ctx context.Context) (map[uint32]bool, error) {
 		}
 	}
 	return ran, nil
+}
+
+// newSchemas makes the schemas that copies go to and that are not there.
+func (r *restore) newSchemas(ctx context.Context) ([]string, error) {
+	if r.o.Scope == RestoreDataOnly || r.o.IntoSchema == "" && len(r.o.Rename) == 0 {
+		return nil, nil
+	}
+	wanted := map[string]bool{}
+	for _, name := range r.script.Tables {
+		wanted[name.Schema] = true
+	}
+	for _, s := range r.script.Statements {
+		if s.Kind == "SCHEMA" {
+			delete(wanted, s.Name) // the script makes it
+		}
+	}
+	var statements []string
+	for _, schema := range sortedKeys(wanted) {
+		var there bool
+		if err := r.target.conn.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = $1)`, schema).Scan(&there); err != nil {
+			return nil, fmt.Errorf("look for schema %s: %w", schema, err)
+		}
+		if !there {
+			statements = append(statements, "CREATE SCHEMA "+quoteName(schema))
+		}
+	}
+	return statements, nil
 }
 
 // data loads the rows.

@@ -1,0 +1,180 @@
+package engine
+
+import (
+	"fmt"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/pgrecall/pgrecall/format"
+)
+
+// protect makes a database, follows it and takes a snapshot of it.
+func protect(t *testing.T, statements ...string) (Place, string) {
+	t.Helper()
+	db := newDatabase(t, statements...)
+	place := Place{Repository: filepath.Join(t.TempDir(), "repo")}
+	if _, err := Init(t.Context(), InitOptions{Place: place, DB: db}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _, _ = Uninstall(t.Context(), UninstallOptions{Place: place, DB: db}) })
+	take(t, place, db)
+	return place, db
+}
+
+func take(t *testing.T, place Place, db string) *SnapshotResult {
+	t.Helper()
+	r, err := Snapshot(t.Context(), SnapshotOptions{Place: place, DB: db})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func drain(t *testing.T, place Place, db string) *StreamResult {
+	t.Helper()
+	r, err := Stream(t.Context(), StreamOptions{Place: place, DB: db, Once: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// truth is the source at one point.
+type truth struct {
+	name     string
+	target   Target
+	contents string
+}
+
+func TestEveryKindOfTargetRestoresExactlyItsPoint(t *testing.T) {
+	place, db := protect(t, schema...)
+	conn := open(t, db)
+	var truths []truth
+	steps := [][]string{
+		{`UPDATE users SET name = 'renamed ' || id WHERE id % 7 = 0`, `DELETE FROM orders WHERE id % 11 = 0`},
+		{`INSERT INTO orders (user_id, amount, items) SELECT 5, i, ARRAY[NULL, E'\\', 'x'] FROM generate_series(1, 300) i`, `UPDATE log SET line = 'changed' WHERE line = 'line 7'`},
+		{`UPDATE orders SET id = -id WHERE id < 50`, `DELETE FROM log WHERE line = 'line 3'`, `INSERT INTO log SELECT 'twice', NULL FROM generate_series(1, 5)`},
+		{`UPDATE events SET day = '2026-01-01' WHERE id % 5 = 0`, `DELETE FROM events WHERE id = 7`},
+		{`TRUNCATE log`, `INSERT INTO log VALUES ('after', now())`},
+		{`DELETE FROM users WHERE id > 100`},
+	}
+	for i, step := range steps {
+		tx, err := conn.Begin(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, sql := range step {
+			if _, err := tx.Exec(t.Context(), sql); err != nil {
+				t.Fatalf("%s: %v", sql, err)
+			}
+		}
+		var xid uint64
+		if err := tx.QueryRow(t.Context(), "SELECT pg_current_xact_id()::text::bigint").Scan(&xid); err != nil {
+			t.Fatal(err)
+		}
+		if i > 0 {
+			truths = append(truths, truth{fmt.Sprintf("before step %d", i), Target{Kind: TargetBeforeXID, XID: xid}, truths[len(truths)-1].contents})
+		}
+		if err := tx.Commit(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		var lsnText string
+		var at time.Time
+		if err := conn.QueryRow(t.Context(), "SELECT pg_current_wal_insert_lsn()::text, clock_timestamp()").Scan(&lsnText, &at); err != nil {
+			t.Fatal(err)
+		}
+		lsn, _ := format.ParseLSN(lsnText)
+		now := contents(t, db)
+		truths = append(truths,
+			truth{fmt.Sprintf("step %d by xid", i), Target{Kind: TargetXID, XID: xid}, now},
+			truth{fmt.Sprintf("step %d by LSN", i), Target{Kind: TargetLSN, LSN: lsn}, now},
+			truth{fmt.Sprintf("step %d by time", i), Target{Kind: TargetTime, Time: at}, now})
+		if i == 2 {
+			if _, err := Mark(t.Context(), MarkOptions{Place: place, DB: db, Name: "half way"}); err != nil {
+				t.Fatal(err)
+			}
+			truths = append(truths, truth{"mark", Target{Kind: TargetMark, Name: "half way"}, now})
+			drain(t, place, db)
+		}
+	}
+	truths = append(truths, truth{"latest", Target{}, contents(t, db)})
+	if _, err := Mark(t.Context(), MarkOptions{Place: place, DB: db, Name: "end"}); err != nil {
+		t.Fatal(err)
+	}
+	drain(t, place, db)
+	for _, c := range truths {
+		to := newDatabase(t)
+		r, err := Restore(t.Context(), RestoreOptions{Place: place, To: to, Target: c.target})
+		if err != nil {
+			t.Errorf("%s: %v", c.name, err)
+			continue
+		}
+		if got := contents(t, to); got != c.contents {
+			t.Errorf("%s: the rows differ (reached %+v)\nwant\n%s\ngot\n%s", c.name, r.Reached, c.contents, got)
+		}
+		exec(t, "host="+hostOf(to)+" dbname=postgres", "DROP DATABASE "+nameOfDB(to)+" WITH (FORCE)")
+	}
+	for _, target := range []Target{
+		{Kind: TargetLSN, LSN: 1 << 60}, {Kind: TargetTime, Time: time.Now().Add(time.Hour)}, {Kind: TargetTime, Time: time.Now().Add(-time.Hour)},
+		{Kind: TargetXID, XID: 1 << 40}, {Kind: TargetMark, Name: "never"}, {Kind: TargetSnapshot, Name: "ffff"},
+	} {
+		if _, err := Restore(t.Context(), RestoreOptions{Place: place, To: db, Target: target}); ExitCode(err) != 3 {
+			t.Errorf("%v: %v, want exit code 3", target, err)
+		}
+	}
+	if _, err := Mark(t.Context(), MarkOptions{Place: place, DB: db, Name: "end"}); ExitCode(err) != 2 {
+		t.Errorf("a mark used before: %v, want exit code 2", err)
+	}
+}
+
+func hostOf(conninfo string) string {
+	c, err := parseConn(conninfo)
+	if err != nil {
+		return ""
+	}
+	return fmt.Sprintf("%s port=%d user=%s", c.Host, c.Port, c.User)
+}
+
+func nameOfDB(conninfo string) string {
+	c, err := parseConn(conninfo)
+	if err != nil {
+		return ""
+	}
+	return c.Database
+}
+
+func TestOneTableIsRestoredBesideTheLiveOne(t *testing.T) {
+	place, db := protect(t, schema...)
+	if _, err := Mark(t.Context(), MarkOptions{Place: place, DB: db, Name: "good"}); err != nil {
+		t.Fatal(err)
+	}
+	good := value(t, db, "SELECT md5(string_agg(u::text, ',' ORDER BY id)) FROM users u")
+	exec(t, db, "DELETE FROM users WHERE id % 2 = 0")
+	drain(t, place, db)
+	r, err := Restore(t.Context(), RestoreOptions{Place: place, To: db, Target: Target{Kind: TargetMark, Name: "good"}, Tables: []string{"users"}, IntoSchema: "rescue"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := value(t, db, "SELECT md5(string_agg(u::text, ',' ORDER BY id)) FROM rescue.users u"); got != good {
+		t.Error("the copy differs from the table as it was")
+	}
+	if len(r.PutBack) != 1 {
+		t.Fatalf("put back: %q", r.PutBack)
+	}
+	exec(t, db, r.PutBack...)
+	if got := value(t, db, "SELECT md5(string_agg(u::text, ',' ORDER BY id)) FROM users u"); got != good {
+		t.Error("the live table differs after the missing rows were put back")
+	}
+	if got := value(t, db, "SELECT pg_get_serial_sequence('rescue.users', 'id')"); !strings.HasPrefix(got, "rescue.") {
+		t.Errorf("the copy's sequence is %s", got)
+	}
+	renamed, err := Restore(t.Context(), RestoreOptions{Place: place, To: db, Target: Target{Kind: TargetMark, Name: "good"}, Rename: map[string]string{"users": "users_then"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := value(t, db, "SELECT md5(string_agg(u::text, ',' ORDER BY id)) FROM users_then u"); got != good {
+		t.Errorf("the renamed copy differs: %+v", renamed.Tables)
+	}
+}
