@@ -201,8 +201,26 @@ func (p *planner) addKeys(f *tableForm) {
 			s := Statement{Kind: "CHECK CONSTRAINT", Name: k.Name + " on " + f.name.String(), OID: k.OID, Table: f.t.OID, Locks: p.family(f.t.OID)}
 			s.SQL = "ALTER TABLE " + f.name.SQL() + " ADD CONSTRAINT " + QuoteIdent(k.Name) + " " + p.tableExpression(f.t, k.Definition)
 			p.addAt(StageForeignKeys, s)
+		case k.Validated && !k.Local && f.parentNotValid(k):
+			// It came from a parent's that is NOT VALID, on a table then empty.
+			p.addAt(StageTriggers, Statement{Kind: "CHECK CONSTRAINT", Name: k.Name + " on " + f.name.String(), OID: k.OID, Table: f.t.OID,
+				Locks: p.family(f.t.OID), Bytes: f.t.Bytes,
+				SQL: "ALTER TABLE " + f.name.SQL() + " VALIDATE CONSTRAINT " + QuoteIdent(k.Name)})
 		}
 	}
+}
+
+// parentNotValid says that a parent has the CHECK or NOT NULL without having
+// checked its rows.
+func (f *tableForm) parentNotValid(k *Constraint) bool {
+	for _, parent := range f.parents {
+		for _, pk := range parent.Constraints {
+			if pk.Kind == k.Kind && !pk.Validated && pk.Enforced && (k.Kind == "c" || k.Kind == "n") && pk.Name == k.Name {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 func (p *planner) addForeignKey(f *tableForm, k *Constraint) {

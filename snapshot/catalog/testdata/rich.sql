@@ -161,6 +161,7 @@ ALTER TABLE app.mother ADD COLUMN later integer DEFAULT 9;
 CREATE TABLE app.child (own text, name text DEFAULT 'c', CONSTRAINT c_check CHECK (own <> 'x')) INHERITS (app.mother, app.father);
 ALTER TABLE app.child2 ALTER name DROP DEFAULT, ALTER extra SET DEFAULT 5, ALTER name SET NOT NULL;
 ALTER TABLE app.mother ADD CONSTRAINT m_late CHECK (extra <> 99) NOT VALID;
+CREATE TABLE app.valid_child () INHERITS (app.mother);
 CREATE TABLE app.grandchild () INHERITS (app.child);
 
 -- Partitions.
