@@ -182,18 +182,15 @@ func (r *replication) send(m pgproto3.FrontendMessage) error {
 // endPatience bounds the wait for the server to agree that the stream ends.
 const endPatience = 3 * time.Second
 
-// end ends the stream in an orderly way, so that the last status is read by the
-// server before the connection goes. That it fails loses nothing.
+// end ends the stream in an orderly way: when the server has answered, it has read
+// the last status and let go of the slot. That it fails loses nothing.
 func (r *replication) end() {
 	if r.send(&pgproto3.CopyDone{}) != nil {
 		return
 	}
 	deadline := time.Now().Add(endPatience)
-	if r.net.SetReadDeadline(deadline) != nil {
-		return
-	}
 	for time.Now().Before(deadline) {
-		m, err := r.msgs.Receive()
+		m, err := r.receive(deadline)
 		if err != nil {
 			return
 		}

@@ -89,6 +89,9 @@ func (r *run) session(ctx context.Context) error {
 	if stored := s.collect(); stored != nil && (err == nil || !transient(stored)) {
 		err = stored
 	}
+	if err != nil && !transient(err) && ctx.Err() == nil {
+		s.repl.end() // so that the caller finds the slot free
+	}
 	if s.segment != nil {
 		err = errors.Join(err, s.segment.close())
 	}
