@@ -3,6 +3,7 @@ package wal
 import (
 	"context"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -83,11 +84,7 @@ const longTransaction = 5 * time.Minute
 // lookAtTransactions names the transactions that making a slot, or a snapshot that joins the log, has to wait for, and
 // those that keep dead rows from being removed.
 func (i *inspection) lookAtTransactions(ctx context.Context) error {
-	v, err := currentVisibility(ctx, i.conn)
-	if err != nil {
-		return err
-	}
-	old, err := Backends(ctx, i.conn, v.Xmax)
+	old, err := Backends(ctx, i.conn, math.MaxUint64)
 	if err != nil {
 		return err
 	}

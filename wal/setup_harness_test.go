@@ -106,7 +106,7 @@ func (d *database) init(o InitOptions) *InitResult {
 }
 
 // version is the server's major version.
-func (d *database) version() int { return sharedServer(d.T).Version() / 10000 }
+func (d *database) version() int { return sharedServer(d.T).Version() }
 
 // decoded returns the messages of pgoutput that the source's slot holds, without consuming them.
 func (d *database) decoded() []pgoutput.Message {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 	"unicode"
 	"unicode/utf8"
@@ -63,7 +64,7 @@ func Mark(ctx context.Context, conn *pgx.Conn, name string) (*Marked, error) {
 		return nil, fmt.Errorf("mark %q: %w", name, err)
 	}
 	m.Time = m.Time.UTC()
-	if _, err := fmt.Sscan(xid, &m.XID); err != nil {
+	if m.XID, err = strconv.ParseUint(xid, 10, 64); err != nil {
 		return nil, fmt.Errorf("mark %q: read its transaction id: %w", name, err)
 	}
 	var lsn string

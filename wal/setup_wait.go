@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -183,7 +184,8 @@ func (s *setup) waitForOlder(ctx context.Context) error {
 	if !s.state.triggersMade && s.state.publication.exists {
 		return nil
 	}
-	v, err := currentVisibility(ctx, s.conn)
+	// A snapshot's xmax is no bound: it is only one past the last transaction that has ended.
+	next, err := s.nextXID(ctx)
 	if err != nil {
 		return err
 	}
@@ -192,7 +194,7 @@ func (s *setup) waitForOlder(ctx context.Context) error {
 		return err
 	}
 	return s.wait(ctx, StepWait, func(ctx context.Context, since time.Duration) ([]Backend, error) {
-		older, err := Backends(ctx, s.conn, v.Xmax)
+		older, err := Backends(ctx, s.conn, next)
 		if err != nil {
 			return nil, err
 		}
@@ -209,6 +211,15 @@ func (s *setup) waitForOlder(ctx context.Context) error {
 		}
 		return older, nil
 	})
+}
+
+// nextXID takes a transaction id; all that have one now have a lower one.
+func (s *setup) nextXID(ctx context.Context) (uint64, error) {
+	var text string
+	if err := s.conn.QueryRow(ctx, "SELECT pg_catalog.pg_current_xact_id()::text").Scan(&text); err != nil {
+		return 0, fmt.Errorf("take a transaction id: %w", err)
+	}
+	return strconv.ParseUint(text, 10, 64)
 }
 
 // command is a command that runs, told from a later one of the same session by its start.
