@@ -174,6 +174,7 @@ func TestFoldCountsEqualRowsRight(t *testing.T) {
 		{name: "all deleted", columns: 1, base: []string{"a", "a"}, records: []format.Record{delO("a"), delO("a")}, want: []string{}},
 		{name: "more of them", columns: 1, base: []string{"a"}, records: []format.Record{ins("a"), ins("a"), ins("b")}, want: []string{"a", "a", "a", "b"}},
 		{name: "deleted and inserted", columns: 1, base: []string{"a", "b"}, records: []format.Record{delO("a"), ins("a"), ins("b"), delO("b")}, want: []string{"a", "b"}},
+		{name: "two deleted, one inserted", columns: 1, base: []string{"a", "a", "a"}, records: []format.Record{delO("a"), delO("a"), ins("a")}, want: []string{"a", "a"}},
 		{name: "updated in a circle", columns: 1, base: []string{"a", "b"}, records: []format.Record{updO("a", "c"), updO("b", "a"), updO("c", "b")}, want: []string{"a", "b"}},
 		{name: "updated to the same", columns: 1, base: []string{"a"}, records: []format.Record{updO("a", "a")}, want: []string{"a"}},
 		{name: "truncate", columns: 1, base: []string{"a", "a"}, records: []format.Record{ins("b"), truncate(), ins("a"), ins("c"), delO("c")}, want: []string{"a"}},
@@ -242,6 +243,39 @@ func TestFoldRefusesALogThatContradictsTheSnapshot(t *testing.T) {
 		{name: "full row, unchanged in the old row", columns: 2, base: ab, records: []format.Record{updO(`1 \u`, `2 \u`)}, reason: string(reasonUnresolved)},
 		{name: "full row, unchanged in an insert", columns: 2, records: []format.Record{ins(`1 \u`)}, reason: string(reasonUnresolved)},
 	})
+}
+
+func TestOnlyAWholeFieldMeansUnchanged(t *testing.T) {
+	for field, want := range map[string]bool{`\u`: true, `\\u`: false, `\\\u`: false, `\u\u`: false, `u`: false, ``: false, `\`: false} {
+		for _, s := range []string{field, field + " b", "a " + field, "a " + field + " b", `\\u ` + field} {
+			if got := hasUnchanged(row(s)); got != want {
+				t.Errorf("%q: %v", s, got)
+			}
+		}
+	}
+}
+
+// As if the hashes of two keys were equal.
+func TestARowIsNeverReplacedByOneWithAnotherKey(t *testing.T) {
+	f, err := New(Options{Table: "public.t", Columns: 2, Key: first})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if err := f.Apply(upd("1 x")); err != nil {
+		t.Fatal(err)
+	}
+	k := f.rows.(*keyed)
+	e, _ := k.table.insert(k.sum([]byte("2")))
+	e.val = k.table.find(k.sum([]byte("1"))).val
+	n, err := f.Seal()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer n.Close()
+	if out, err := merged(n, []string{"1 a", "2 b"}); !errors.Is(err, ErrContradiction) {
+		t.Fatalf("%q, %v", out, err)
+	}
 }
 
 func TestFoldEndsWithTheFirstError(t *testing.T) {

@@ -93,7 +93,7 @@ func (s *spill) put(row []byte, origin hash, old place) (place, error) {
 		n += originLen
 	}
 	padded := (n + placeUnit - 1) &^ (placeUnit - 1)
-	if len(row) >= originBit {
+	if uint64(len(row)) >= originBit {
 		return 0, errors.New("a row of 2 GiB or more")
 	}
 	var b []byte

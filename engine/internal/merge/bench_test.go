@@ -2,6 +2,7 @@ package merge_test
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"testing"
 
 	"github.com/pgrecall/pgrecall/engine/internal/merge"
@@ -9,7 +10,7 @@ import (
 )
 
 // BenchmarkChunk merges 1 MiB chunks of a table of a million rows, of which one in so
-// many changed.
+// many changed, in any order.
 func BenchmarkChunk(b *testing.B) {
 	const rows = 1_000_000
 	filler := "\t2026-11-22 10:00:00+00\tsome text of ordinary length\t3.14\t\\N\tt"
@@ -31,6 +32,7 @@ func BenchmarkChunk(b *testing.B) {
 				for i := 0; every > 0 && i < rows; i += every {
 					records = append(records, update(fmt.Sprintf("%d\tnew value%s", i, filler)))
 				}
+				rand.Shuffle(len(records), func(i, j int) { records[i], records[j] = records[j], records[i] })
 				var changes merge.Changes
 				if every > 0 {
 					changes = net(b, 7, records...)

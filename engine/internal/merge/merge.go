@@ -16,7 +16,6 @@ package merge
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 
 	"github.com/pgrecall/pgrecall/format"
@@ -108,7 +107,9 @@ func New(changes Changes, columns int, o Options) *Merger {
 func (m *Merger) Counts() Counts { return m.counts }
 
 // Chunk merges rows, which are whole rows of COPY text, each with its newline. They
-// may go to emit as they are. An error, emit's included, ends the merge of the table.
+// may go to emit as they are. Rows of another shape than the table's are a
+// format.ErrCorrupt, a base row that the changes contradict a fold.ErrContradiction.
+// An error, emit's included, ends the merge of the table.
 func (m *Merger) Chunk(rows []byte, emit Emit) error {
 	if err := m.begin(rows); err != nil || len(rows) == 0 {
 		return err
@@ -158,11 +159,11 @@ func (m *Merger) begin(rows []byte) error {
 		return nil
 	}
 	if rows[len(rows)-1] != '\n' {
-		return errors.New("merging a chunk of rows: its last row has no end")
+		return fmt.Errorf("merging a chunk of rows: %w: its last row has no end; run verify", format.ErrCorrupt)
 	}
 	n := bytes.Count(rows, []byte{'\n'})
 	if tabs := bytes.Count(rows, []byte{'\t'}); tabs != n*max(0, m.columns-1) {
-		return fmt.Errorf("merging a chunk of rows: %d rows of %d columns have %d fields; run verify", n, m.columns, n+tabs)
+		return fmt.Errorf("merging a chunk of rows: %w: %d rows of %d columns have %d fields; run verify", format.ErrCorrupt, n, m.columns, n+tabs)
 	}
 	m.counts.Base += int64(n)
 	m.counts.BaseBytes += int64(len(rows))
@@ -248,7 +249,7 @@ func (m *Merger) patch(base, row []byte) error {
 	m.fields[0] = format.SplitRow(m.fields[0][:0], base)
 	m.fields[1] = format.SplitRow(m.fields[1][:0], row)
 	if len(m.fields[0]) != len(m.fields[1]) {
-		return fmt.Errorf("merging a chunk of rows: a row of %d fields replaces one of %d; run verify", len(m.fields[1]), len(m.fields[0]))
+		return fmt.Errorf("merging a chunk of rows: %w: a row of %d fields replaces one of %d; run verify", fold.ErrContradiction, len(m.fields[1]), len(m.fields[0]))
 	}
 	for i, field := range m.fields[1] {
 		if string(field) == format.Unchanged {

@@ -2,6 +2,7 @@ package merge_test
 
 import (
 	"bytes"
+	"flag"
 	"fmt"
 	"maps"
 	"slices"
@@ -16,12 +17,21 @@ import (
 	"github.com/pgrecall/pgrecall/wal/fold"
 )
 
+// TestMain asks for more histories than rapid's 100, unless the command line says how many.
+func TestMain(m *testing.M) {
+	if err := flag.Set("rapid.checks", "1000"); err != nil {
+		panic(err)
+	}
+	m.Run()
+}
+
 // The model: a table whose rows have an identity that nobody sees, as a tuple has,
 // and whose transactions are executed one statement after the other.
 type model struct {
 	columns int
 	key     []int // none: REPLICA IDENTITY FULL without a key
 	full    bool  // old rows are logged complete
+	few     bool  // values are few, so that rows are often equal
 	rows    map[int][]string
 	next    int
 	history []transaction
@@ -75,8 +85,8 @@ func (m *model) taken(key string) bool {
 
 // value draws a field. Values that begin with T are in TOAST: an update that keeps
 // one does not log it.
-func value(t *rapid.T, null bool) string {
-	if null && rapid.IntRange(0, 4).Draw(t, "null") == 0 {
+func value(t *rapid.T) string {
+	if rapid.IntRange(0, 4).Draw(t, "null") == 0 {
 		return format.Null
 	}
 	raw := rapid.SampledFrom([]string{"", "a", "b", "T1", "T2", "T3", "\\u", "\\N", "T\t\\u\n\\", "u", "\x01\r\v", "ü", "Tlong" + strings.Repeat("x", 300)}).Draw(t, "value")
@@ -88,8 +98,10 @@ func (m *model) draw(t *rapid.T) []string {
 	for i := range fields {
 		if slices.Contains(m.key, i) {
 			fields[i] = rapid.SampledFrom([]string{"1", "2", "3", "4", "T5", "", `\\u`, `a\tb`}).Draw(t, "key")
+		} else if m.few {
+			fields[i] = rapid.SampledFrom([]string{"T1", "T2"}).Draw(t, "one of two")
 		} else {
-			fields[i] = value(t, true)
+			fields[i] = value(t)
 		}
 	}
 	return fields
@@ -269,6 +281,7 @@ func newModel(t *rapid.T) *model {
 		m.full = rapid.IntRange(0, 3).Draw(t, "full") == 0
 	} else {
 		m.full = true
+		m.few = rapid.Bool().Draw(t, "few values")
 	}
 	return m
 }
