@@ -29,7 +29,7 @@ func (c *crossing) judge() (notIncluded []string, err error) {
 		s := &c.past.statements[i]
 		hinders, why := c.hinders(s)
 		if hinders {
-			return nil, c.refuse(s.txn, why, "")
+			return nil, c.refuse(s.txn, why, s.broken == nil && !tampers(&s.DDL) && !s.Incomplete)
 		}
 		if why != "" {
 			notIncluded = append(notIncluded, why)
@@ -41,7 +41,7 @@ func (c *crossing) judge() (notIncluded []string, err error) {
 			continue
 		}
 		what := fmt.Sprintf("table %s.%s: %s, and no statement in the log says why", t.layout.Schema, t.layout.Name, t.conflict.what)
-		return nil, c.refuse(t.conflict.txn, what, "")
+		return nil, c.refuse(t.conflict.txn, what, false)
 	}
 	return notIncluded, nil
 }
@@ -155,7 +155,7 @@ func (c *crossing) describe(s *statement, tables []uint32) string {
 }
 
 // refuse is the error for a target that lies across a statement, with the nearest exact points.
-func (c *crossing) refuse(txn format.Transaction, what, hint string) error {
+func (c *crossing) refuse(txn format.Transaction, what string, lenientMay bool) error {
 	before := fmt.Sprintf("--before-xid %d", txn.XID)
 	if txn.CommitLSN < c.past.choice.Base.From {
 		before = fmt.Sprintf("--lsn %v", c.past.choice.Base.From)
@@ -170,7 +170,8 @@ func (c *crossing) refuse(txn format.Transaction, what, hint string) error {
 			break
 		}
 	}
-	if !c.lenient && c.whole && hint == "" {
+	hint := ""
+	if lenientMay && c.whole && !c.lenient {
 		hint = "; --catalog-of-snapshot accepts objects as of the snapshot where no table's layout changed"
 	}
 	return windowf("the target lies across a statement that this version can not fold: %s; nearest exact point before: %s; after: %s%s", what, before, after, hint)
