@@ -65,29 +65,32 @@ func backendList(backends []Backend) string {
 	return b.String()
 }
 
-const backendColumns = `a.pid, '', coalesce(a.datname, ''), coalesce(a.usename, ''), coalesce(a.state, ''),
-	coalesce(extract(epoch FROM clock_timestamp() - a.xact_start)::float8, 0)`
+// backendQuery says who holds what a query named held lists, as (pid, xid); pid NULL: a prepared transaction. The
+// sessions come from pg_locks, which every role may see whole, and what is told of them from pg_stat_activity, which shows
+// a role without pg_read_all_stats little of others.
+const backendQuery = `
+	SELECT coalesce(h.pid, 0), coalesce(p.gid, ''), coalesce(a.datname, p.database, ''), coalesce(a.usename, p.owner, ''),
+		CASE WHEN h.pid IS NULL THEN 'prepared' ELSE coalesce(a.state, '') END,
+		coalesce(extract(epoch FROM clock_timestamp() - coalesce(a.xact_start, p.prepared))::float8, 0), coalesce(h.xid::text::int8, 0)
+	FROM held h LEFT JOIN pg_stat_activity a ON a.pid = h.pid
+		LEFT JOIN pg_prepared_xacts p ON h.pid IS NULL AND p.transaction = h.xid
+	ORDER BY 6 DESC, 1`
 
-// olderThan lists the transactions with an id below xid, of all databases. Without the rights of pg_read_all_stats
-// the server shows only one's own.
+// olderThan lists the transactions with an id below xid, of all databases: each holds a lock on its own id.
 func olderThan(ctx context.Context, conn *pgx.Conn, xid uint64) ([]Backend, error) {
 	return readBackends(ctx, conn, `
-		SELECT `+backendColumns+`, a.backend_xid::text::int8 FROM pg_stat_activity a WHERE a.backend_xid IS NOT NULL
-		UNION ALL
-		SELECT 0, p.gid, p.database, p.owner, 'prepared', extract(epoch FROM clock_timestamp() - p.prepared)::float8, p.transaction::text::int8
-		FROM pg_prepared_xacts p`, func(id int64) bool { return int32(uint32(xid)-uint32(id)) > 0 }) // 32-bit ids wrap around
+		WITH held AS (SELECT pid, transactionid AS xid FROM pg_locks WHERE locktype = 'transactionid' AND mode = 'ExclusiveLock' AND granted)`+
+		backendQuery, func(id int64) bool { return int32(uint32(xid)-uint32(id)) > 0 }) // 32-bit ids wrap around
 }
 
 // lockHolders lists who holds or awaits a lock on a table that keeps readers out.
 func lockHolders(ctx context.Context, conn *pgx.Conn, table uint32) ([]Backend, error) {
 	return readBackends(ctx, conn, `
-		SELECT `+backendColumns+`, 0::int8 FROM pg_stat_activity a
-		WHERE a.pid IN (SELECT l.pid FROM pg_locks l WHERE l.locktype = 'relation' AND l.relation = $1
-			AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()) AND l.mode = 'AccessExclusiveLock')
-		UNION ALL
-		SELECT 0, p.gid, p.database, p.owner, 'prepared', extract(epoch FROM clock_timestamp() - p.prepared)::float8, 0
-		FROM pg_prepared_xacts p WHERE EXISTS (SELECT 1 FROM pg_locks l WHERE l.pid IS NULL AND l.relation = $1
-			AND l.virtualtransaction = '-1/' || p.transaction::text AND l.mode = 'AccessExclusiveLock')`, nil, table)
+		WITH held AS (SELECT l.pid, p.transaction AS xid FROM pg_locks l
+			LEFT JOIN pg_prepared_xacts p ON l.pid IS NULL AND l.virtualtransaction = '-1/' || p.transaction::text
+			WHERE l.locktype = 'relation' AND l.relation = $1 AND l.mode = 'AccessExclusiveLock'
+				AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()))`+
+		backendQuery, nil, table)
 }
 
 func readBackends(ctx context.Context, conn *pgx.Conn, sql string, keep func(int64) bool, args ...any) ([]Backend, error) {

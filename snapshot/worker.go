@@ -20,16 +20,9 @@ const lockPatience = "1s"
 func (r *run) copyTables(ctx context.Context) error {
 	q := newQueue(r.tables)
 	workers, ctx := errgroup.WithContext(ctx)
-	for range min(r.o.Jobs, len(r.tables)) {
-		workers.Go(func() error {
-			conn, err := Connect(ctx, r.config, r.source.encoding)
-			if err != nil {
-				return err
-			}
-			defer closeConn(ctx, conn)
-			w := &worker{run: r, queue: q, conn: conn, quote: quoterOf(conn.PgConn())}
-			return w.work(ctx)
-		})
+	for range r.o.Jobs {
+		w := &worker{run: r, queue: q}
+		workers.Go(func() error { return w.work(ctx) })
 	}
 	return workers.Wait()
 }
@@ -38,27 +31,46 @@ func (r *run) copyTables(ctx context.Context) error {
 type worker struct {
 	*run
 	queue *queue
-	conn  *pgx.Conn
+	conn  *pgx.Conn // nil before the first job
 	quote quoter
 	rows  rowWriter // its buffer is used again
 }
 
 func (w *worker) work(ctx context.Context) error {
-	// Without these the ranges would still be read right, and more slowly.
-	if _, err := w.conn.Exec(ctx, "SET enable_tidscan = on; SET jit = off"); err != nil {
-		return fmt.Errorf("prepare a session: %w", err)
-	}
+	defer func() {
+		if w.conn != nil {
+			_ = closeConn(ctx, w.conn) // its last transaction has ended
+		}
+	}()
 	for {
 		j, ok := w.queue.next(ctx)
 		if !ok {
 			return ctx.Err()
 		}
-		err := w.do(ctx, j)
+		err := w.connect(ctx)
+		if err == nil {
+			err = w.do(ctx, j)
+		}
 		w.queue.done()
 		if err != nil {
 			return err
 		}
 	}
+}
+
+func (w *worker) connect(ctx context.Context) (err error) {
+	if w.conn != nil {
+		return nil
+	}
+	if w.conn, err = Connect(ctx, w.config, w.source.encoding); err != nil {
+		return err
+	}
+	w.quote = quoterOf(w.conn.PgConn())
+	// Without these the ranges would still be read right, and more slowly.
+	if _, err := w.conn.Exec(ctx, "SET enable_tidscan = on; SET jit = off"); err != nil {
+		return fmt.Errorf("prepare a session: %w", err)
+	}
+	return nil
 }
 
 func (w *worker) do(ctx context.Context, j job) error {

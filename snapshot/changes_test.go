@@ -1,0 +1,418 @@
+package snapshot
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/pgrecall/pgrecall/engine/pgtemp"
+	"github.com/pgrecall/pgrecall/format"
+)
+
+// notes keeps what a Tracer is told.
+type notes struct {
+	noTracer
+	mu   sync.Mutex
+	list []Note
+	on   func(Note)
+}
+
+func (n *notes) TraceNote(x Note) {
+	n.mu.Lock()
+	n.list = append(n.list, x)
+	n.mu.Unlock()
+	if n.on != nil {
+		n.on(x)
+	}
+}
+
+func (n *notes) has(kind NoteKind) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return slices.ContainsFunc(n.list, func(x Note) bool { return x.Kind == kind })
+}
+
+// TestATableChangedBetweenTheSnapshotAndItsLockIsNeverCopiedWrong does to table t, after the snapshot was exported and
+// the catalog read, what would make COPY show too few rows or other values.
+func TestATableChangedBetweenTheSnapshotAndItsLockIsNeverCopiedWrong(t *testing.T) {
+	const before = "1\tone\tsad\n2\ttwo\tsad\n"
+	for _, c := range []struct {
+		name, ddl string
+		log       bool // join a log
+		anew      bool // all must begin anew
+		group     bool // t gets a snapshot of its own
+		want      string
+	}{
+		{name: "TRUNCATE", ddl: `TRUNCATE t`, anew: true, want: ""},
+		{name: "TRUNCATE with a log", ddl: `TRUNCATE t`, log: true, group: true, want: ""},
+		{name: "TRUNCATE and rows with a log", ddl: `TRUNCATE t; INSERT INTO t VALUES (3, 'three')`, log: true, group: true, want: "3\tthree\tsad\n"},
+		{name: "VACUUM FULL", ddl: `VACUUM FULL t`, anew: true, want: before},
+		{name: "VACUUM FULL with a log", ddl: `VACUUM FULL t`, log: true, group: true, want: before},
+		{name: "CLUSTER with a log", ddl: `CLUSTER t USING t_pkey`, log: true, group: true, want: before},
+		{name: "SET UNLOGGED with a log", ddl: `ALTER TABLE t SET UNLOGGED`, log: true, group: true, want: before},
+		{name: "a rewriting ALTER with a log", ddl: `ALTER TABLE t ADD COLUMN r text DEFAULT md5(clock_timestamp()::text)`, log: true, anew: true},
+		{name: "an added column", ddl: `ALTER TABLE t ADD COLUMN n int DEFAULT 5; UPDATE t SET n = 6`, want: before},
+		{name: "an added column and a rewrite with a log", ddl: `ALTER TABLE t ADD COLUMN n int; UPDATE t SET n = 6; VACUUM FULL t`, log: true, anew: true,
+			want: "1\tone\tsad\t6\n2\ttwo\tsad\t6\n"},
+		{name: "a dropped column", ddl: `ALTER TABLE t DROP COLUMN v`, anew: true, want: "1\tsad\n2\tsad\n"},
+		{name: "a column dropped and added anew", ddl: `ALTER TABLE t DROP COLUMN v; ALTER TABLE t ADD COLUMN v text DEFAULT 'new'`, log: true, anew: true,
+			want: "1\tsad\tnew\n2\tsad\tnew\n"},
+		{name: "a renamed column", ddl: `ALTER TABLE t RENAME COLUMN v TO w`, anew: true, want: before},
+		{name: "a changed type without rewrite", ddl: `ALTER TABLE t ALTER v TYPE varchar`, anew: true, want: before},
+		{name: "a table put in the place", ddl: `ALTER TABLE t RENAME TO was_t; CREATE TABLE t (id int, v text, m mood)`, log: true, anew: true, want: ""},
+		{name: "a dropped table", ddl: `DROP TABLE t; CREATE TABLE t AS SELECT 5 AS five`, log: true, anew: true, want: "5\n"},
+		{name: "a moved table", ddl: `CREATE SCHEMA s; ALTER TABLE t SET SCHEMA s`, anew: true, want: before},
+		{name: "a view in the place", ddl: `ALTER TABLE t RENAME TO was_t; CREATE VIEW t AS SELECT 1; CREATE SCHEMA s; ALTER VIEW t SET SCHEMA s; ALTER TABLE was_t RENAME TO t`, want: before},
+		{name: "swapped labels", ddl: `ALTER TYPE mood RENAME VALUE 'sad' TO 'x'; ALTER TYPE mood RENAME VALUE 'ok' TO 'sad'; ALTER TYPE mood RENAME VALUE 'x' TO 'ok'`,
+			log: true, anew: true, want: "1\tone\tok\n2\ttwo\tok\n"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			d := newDatabase(t)
+			d.exec(`CREATE TYPE mood AS ENUM ('sad', 'ok'); CREATE TABLE t (id int PRIMARY KEY, v varchar(10), m mood DEFAULT 'sad');
+				INSERT INTO t VALUES (1, 'one'), (2, 'two'); CREATE TABLE other AS SELECT 'other' AS o`)
+			tracer := &notes{}
+			o := Options{Jobs: 1, Tracer: tracer, at: d.during("planned", func() {
+				for _, sql := range strings.Split(c.ddl, "; ") {
+					d.exec(sql)
+				}
+			})}
+			if c.log {
+				o.Joins = d.logStart()
+			}
+			taken, sink := d.take(o)
+			if got := tracer.has(NoteRetrying); got != c.anew {
+				t.Errorf("began anew: %v; notes %+v", got, tracer.list)
+			}
+			if got := len(taken.Envelope.Groups) == 2; got != c.group || tracer.has(NoteRegroup) != c.group {
+				t.Errorf("%d groups", len(taken.Envelope.Groups))
+			}
+			got := string(sink.rows(t, taken, "t"))
+			if c.want != "" || !c.anew || !strings.Contains(c.name, "rewriting") {
+				if got != c.want {
+					t.Errorf("got %q, want %q", got, c.want)
+				}
+			} else if strings.Count(got, "\n") != 2 {
+				t.Errorf("got %q", got)
+			}
+			if got := string(sink.rows(t, taken, "other")); got != "other\n" {
+				t.Errorf("other holds %q", got)
+			}
+			if c.group {
+				groups := taken.Envelope.Groups
+				if taken.table(t, "t").Group != 1 || taken.table(t, "other").Group != 0 || groups[1].LSN <= groups[0].LSN ||
+					groups[1].Visibility.Xmin < o.Joins.Visibility.Xmax || groups[1].Visibility.Xmax <= groups[0].Visibility.Xmax {
+					t.Errorf("groups %+v", groups)
+				}
+			}
+		})
+	}
+}
+
+func TestDDLDuringTheCatalogsReadingMakesItBeReadAgain(t *testing.T) {
+	d := newDatabase(t)
+	d.exec(`CREATE TABLE t (id int PRIMARY KEY); CREATE VIEW v AS SELECT id FROM t; INSERT INTO t VALUES (1)`)
+	for i, ddl := range []string{`ALTER TABLE t RENAME COLUMN id TO key`, `DROP VIEW v`, `CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1'`} {
+		for _, point := range []string{"exported", "read"} {
+			if point == "read" && i > 0 {
+				continue
+			}
+			tracer := &notes{}
+			taken, _ := d.take(Options{Tracer: tracer, at: d.during(point, func() { d.exec(ddl) })})
+			if !tracer.has(NoteRetrying) {
+				t.Errorf("%s at %s was not noticed", ddl, point)
+			}
+			if i == 0 && point == "exported" {
+				if taken.Catalog.Tables[0].Columns[0].Name != "key" {
+					t.Errorf("the catalog has %+v", taken.Catalog.Tables[0].Columns)
+				}
+				d.exec(`ALTER TABLE t RENAME COLUMN key TO id`)
+			}
+		}
+	}
+}
+
+func TestDDLThatRunsAllTheTimeIsToldOfInsteadOfTriedForEver(t *testing.T) {
+	noLeak(t)
+	d := newDatabase(t)
+	d.exec(`CREATE TABLE t (id int)`)
+	n := 0
+	_, err := Take(t.Context(), d.config, Options{at: func(_ context.Context, point, _ string) {
+		if point == "exported" {
+			n++
+			d.exec(fmt.Sprintf(`CREATE TABLE t%d ()`, n))
+		}
+	}}, &memorySink{})
+	if err == nil || !strings.Contains(err.Error(), "DDL runs less often") || n != mostTries {
+		t.Errorf("after %d tries: %v", n, err)
+	}
+}
+
+func TestATableIsLockedFromItsFirstRangeToItsLast(t *testing.T) {
+	d := newDatabase(t)
+	d.exec(`CREATE TABLE big AS SELECT g, repeat('x', 100) FROM generate_series(1, 10000) g`)
+	tries := 0
+	taken, _ := d.take(Options{Jobs: 1, PartBytes: 256 << 10, at: func(ctx context.Context, point, table string) {
+		if point != "locked" && point != "part" {
+			return
+		}
+		tries++
+		if _, err := d.conn.Exec(ctx, `DO 'BEGIN LOCK TABLE big IN ACCESS EXCLUSIVE MODE NOWAIT; END'`); sqlState(err) != "55P03" {
+			t.Errorf("at %s the lock could be had, or: %v", point, err)
+		}
+	}})
+	if parts := len(taken.table(t, "big").Parts); tries != parts+1 || parts < 4 {
+		t.Errorf("%d tries with %d parts", tries, parts)
+	}
+	// And nothing stronger than ACCESS SHARE is taken, so that nothing but such DDL is held up.
+	d.take(Options{at: func(ctx context.Context, point, table string) {
+		if n := d.text(`SELECT coalesce(string_agg(DISTINCT mode, ' '), '') FROM pg_locks JOIN pg_stat_activity USING (pid)
+			WHERE application_name = 'pgrecall' AND datname = current_database() AND locktype = 'relation' AND mode <> 'AccessShareLock'`); n != "" {
+			t.Errorf("at %s %s is held", point, n)
+		}
+	}})
+}
+
+// waitsForLock waits until a statement in the test's database waits for a lock on table big.
+func (d *database) waitsForLock() {
+	d.t.Helper()
+	for d.text(`SELECT count(*)::text FROM pg_locks WHERE relation = 'big'::regclass AND NOT granted`) == "0" {
+	}
+}
+
+// TestAnAlterQueuedBehindOurLockNeitherStopsUsNorIsStopped would deadlock, unseen by the server, if the second worker
+// queued for its lock behind the ALTER, which waits for the first.
+func TestAnAlterQueuedBehindOurLockNeitherStopsUsNorIsStopped(t *testing.T) {
+	noLeak(t)
+	d := newDatabase(t)
+	d.exec(`CREATE TABLE big AS SELECT g, repeat('x', 100) FROM generate_series(1, 10000) g`)
+	other := connect(t, d.config)
+	altered, alone := make(chan error, 1), make(chan struct{})
+	var once, onceAlone sync.Once
+	taken, _ := d.take(Options{Jobs: 3, PartBytes: 128 << 10, at: func(ctx context.Context, point, table string) {
+		switch point {
+		case "locked":
+			once.Do(func() {
+				go func() {
+					_, err := other.Exec(t.Context(), `ALTER TABLE big ADD COLUMN later int`)
+					altered <- err
+				}()
+				d.waitsForLock()
+			})
+		case "alone":
+			onceAlone.Do(func() { close(alone) })
+		case "part": // the first worker goes on only when another has seen that it cannot help
+			select {
+			case <-alone:
+			case <-ctx.Done():
+			}
+		}
+	}})
+	if err := <-altered; err != nil {
+		t.Error(err)
+	}
+	if table := taken.table(t, "big"); table.Rows != 10000 || len(table.Parts) < 4 || len(table.Columns) != 2 {
+		t.Errorf("%d rows in %d parts, columns %v", table.Rows, len(table.Parts), table.Columns)
+	}
+}
+
+func TestATableLockedBySomebodyElseIsLeftForLastAndWaitedForHoldingNothing(t *testing.T) {
+	noLeak(t)
+	d := newDatabase(t)
+	d.exec(`CREATE TABLE big AS SELECT 1 AS a; CREATE TABLE other AS SELECT 2 AS a`)
+	holder := connect(t, d.config)
+	pid := holder.PgConn().PID()
+	// The lock is taken after the catalog's reading, which measures the tables.
+	lock := d.during("planned", func() {
+		if _, err := holder.Exec(t.Context(), `BEGIN; LOCK TABLE big IN ACCESS EXCLUSIVE MODE`); err != nil {
+			t.Error(err)
+		}
+	})
+	release := d.during("contended", func() {
+		held := d.text(`SELECT coalesce(string_agg(c.relname, ' '), '') FROM pg_locks l JOIN pg_stat_activity a USING (pid) JOIN pg_class c ON c.oid = l.relation
+			WHERE a.application_name = 'pgrecall' AND a.datname = current_database() AND c.relname IN ('big', 'other')`)
+		if held != "" {
+			t.Errorf("while waiting, locks on %s are held or awaited", held)
+		}
+		if _, err := holder.Exec(t.Context(), `COMMIT`); err != nil {
+			t.Error(err)
+		}
+	})
+	tracer := &notes{}
+	taken, _ := d.take(Options{Jobs: 1, Tracer: tracer, at: func(ctx context.Context, point, table string) {
+		lock(ctx, point, table)
+		release(ctx, point, table)
+	}})
+	if taken.Envelope.Rows != 2 {
+		t.Errorf("%d rows", taken.Envelope.Rows)
+	}
+	if len(tracer.list) != 1 || tracer.list[0].Kind != NoteWaiting || !strings.Contains(tracer.list[0].Text, "public.big") ||
+		len(tracer.list[0].Backends) != 1 || tracer.list[0].Backends[0].PID != int32(pid) {
+		t.Errorf("notes %+v, want pid %d", tracer.list, pid)
+	}
+
+	again := d.during("planned", func() {
+		if _, err := holder.Exec(t.Context(), `BEGIN; LOCK TABLE big IN ACCESS EXCLUSIVE MODE`); err != nil {
+			t.Error(err)
+		}
+	})
+	_, err := Take(t.Context(), d.config, Options{WaitTimeout: time.Nanosecond, at: again}, &memorySink{})
+	if !errors.Is(err, ErrWaitTimeout) || !strings.Contains(err.Error(), fmt.Sprintf("pid %d ", pid)) {
+		t.Errorf("got %v", err)
+	}
+	d.awaitNoSession()
+}
+
+func TestASnapshotThatJoinsALogWaitsForTransactionsOlderThanTheLog(t *testing.T) {
+	noLeak(t)
+	d := newDatabase(t)
+	d.exec(`CREATE TABLE t (a int)`)
+	for _, c := range []struct{ name, begin, end string }{
+		{"open", `BEGIN; INSERT INTO t VALUES (1)`, `COMMIT`},
+		{"prepared", `BEGIN; INSERT INTO t VALUES (2); PREPARE TRANSACTION 'waiting'`, `COMMIT PREPARED 'waiting'`},
+	} {
+		old := connect(t, d.config)
+		if _, err := old.Exec(t.Context(), c.begin); err != nil {
+			t.Fatal(err)
+		}
+		start := d.logStart()
+		d.exec(`INSERT INTO t VALUES (100)`)
+		_, err := Take(t.Context(), d.config, Options{Joins: start, WaitTimeout: time.Nanosecond}, &memorySink{})
+		if !errors.Is(err, ErrWaitTimeout) {
+			t.Fatalf("%s: got %v", c.name, err)
+		}
+		tracer := &notes{}
+		tracer.on = func(n Note) {
+			if n.Kind != NoteWaiting {
+				t.Errorf("%s: note %+v", c.name, n)
+			}
+			if len(n.Backends) != 1 || (n.Backends[0].PID != int32(old.PgConn().PID())) == (c.name == "open") || (n.Backends[0].Prepared == "waiting") == (c.name == "open") {
+				t.Errorf("%s: waits for %+v", c.name, n.Backends)
+			}
+			if n := d.text(`SELECT count(*)::text FROM pg_stat_activity WHERE application_name = 'pgrecall' AND datname = current_database() AND backend_xmin IS NOT NULL`); n != "0" {
+				t.Errorf("%s: %s sessions hold back vacuum while waiting", c.name, n)
+			}
+			if _, err := old.Exec(t.Context(), c.end); err != nil {
+				t.Error(err)
+			}
+		}
+		taken, _ := d.take(Options{Joins: start, Tracer: tracer})
+		if v := taken.Envelope.Groups[0].Visibility; v.Xmin < start.Visibility.Xmax {
+			t.Errorf("%s: the snapshot %v cannot join the log that began at %v", c.name, v, start.Visibility)
+		}
+		if !tracer.has(NoteWaiting) || taken.Envelope.Log != start.Log {
+			t.Errorf("%s: notes %+v, log %v", c.name, tracer.list, taken.Envelope.Log)
+		}
+	}
+}
+
+func TestALogOfAnotherDatabaseOrTimelineIsNotJoined(t *testing.T) {
+	d := newDatabase(t)
+	for _, change := range []func(*format.LogStart){
+		func(l *format.LogStart) { l.SystemID = "1" }, func(l *format.LogStart) { l.DatabaseOID++ }, func(l *format.LogStart) { l.Timeline++ },
+	} {
+		l := d.logStart()
+		change(l)
+		if _, err := Take(t.Context(), d.config, Options{Joins: l}, &memorySink{}); !errors.Is(err, ErrOtherDatabase) {
+			t.Errorf("got %v", err)
+		}
+	}
+}
+
+// crashable starts a server that leaves asynchronous commits unflushed until somebody else flushes.
+func crashable(t *testing.T) *pgtemp.Server {
+	t.Helper()
+	s, err := pgtemp.Start(t.Context(), pgtemp.Options{Settings: map[string]string{
+		"wal_writer_delay": "10s", "wal_writer_flush_after": "1GB", "synchronous_commit": "off", "autovacuum": "off", "checkpoint_timeout": "1h"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Remove() })
+	return s
+}
+
+// TestASnapshotIsCompleteOnlyWhenACrashCannotTakeBackWhatItSaw has a transaction committed asynchronously, which a crash at
+// the end of the copying would lose, with its id given to another transaction.
+func TestASnapshotIsCompleteOnlyWhenACrashCannotTakeBackWhatItSaw(t *testing.T) {
+	noLeak(t)
+	s := crashable(t)
+	d := openDatabase(t, s)
+	d.exec(`CREATE TABLE t (a int)`)
+	d.exec(`CHECKPOINT`)
+	d.exec(`INSERT INTO t VALUES (1)`)
+	unflushed := false
+	taken, _ := d.take(Options{at: func(_ context.Context, point, _ string) { unflushed = unflushed || point == "unflushed" }})
+	if !unflushed {
+		t.Error("all was on disk already, so the test shows nothing")
+	}
+	if err := s.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Restart(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	d.conn = connect(t, d.config)
+	if got := d.text(`SELECT count(*)::text FROM t`); got != "1" || taken.Envelope.Rows != 1 {
+		t.Errorf("the snapshot has %d rows, after the crash the server has %s", taken.Envelope.Rows, got)
+	}
+	// The other way: the crash comes before the WAL is on disk, and there is no snapshot.
+	d.exec(`INSERT INTO t VALUES (2)`)
+	_, err := Take(t.Context(), d.config, Options{at: d.during("copied", func() {
+		if err := s.Kill(); err != nil {
+			t.Error(err)
+		}
+	})}, &memorySink{})
+	if err == nil {
+		t.Error("a snapshot was completed on a server that crashed")
+	}
+}
+
+func TestARoleThatMayNotWriteToTheLogWaitsForTheFlush(t *testing.T) {
+	s := crashable(t)
+	d := openDatabase(t, s)
+	d.exec(`CREATE TABLE t (a int); CREATE ROLE reader LOGIN; GRANT pg_read_all_data TO reader;
+		REVOKE EXECUTE ON FUNCTION pg_logical_emit_message(boolean, text, text) FROM public`)
+	d.exec(`INSERT INTO t VALUES (1)`)
+	tracer := &notes{on: func(n Note) {
+		if !strings.Contains(n.Text, "on disk") {
+			t.Errorf("note %+v", n)
+		}
+		d.exec(`CHECKPOINT`)
+	}}
+	d.config.User = "reader"
+	taken, _ := d.take(Options{Tracer: tracer})
+	if taken.Envelope.Rows != 1 || !tracer.has(NoteWaiting) {
+		t.Errorf("%d rows, notes %+v", taken.Envelope.Rows, tracer.list)
+	}
+}
+
+func TestATableThatMayNotBeReadIsNamed(t *testing.T) {
+	d := newDatabase(t)
+	d.exec(`CREATE TABLE secret (a int); INSERT INTO secret VALUES (1); DO $$ BEGIN CREATE ROLE nobody LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END $$`)
+	d.config.User = "nobody"
+	_, err := Take(t.Context(), d.config, Options{}, &memorySink{})
+	if sqlState(err) != "42501" || !strings.Contains(err.Error(), "public.secret") || !strings.Contains(err.Error(), "pg_read_all_data") {
+		t.Errorf("got %v", err)
+	}
+	d.config.User = "postgres"
+	d.exec(`GRANT SELECT ON secret TO nobody; ALTER TABLE secret ENABLE ROW LEVEL SECURITY`)
+	d.config.User = "nobody"
+	if _, err := Take(t.Context(), d.config, Options{}, &memorySink{}); err == nil || !strings.Contains(err.Error(), "row-level security") {
+		t.Errorf("a policy that hides rows was not refused: %v", err)
+	}
+}
+
+func TestAnInsertPositionOnAPageIsComparedByItsRecordsEnd(t *testing.T) {
+	s := source{walPage: 8192, walSegment: 16 << 20}
+	for insert, want := range map[format.LSN]format.LSN{
+		0x3000000 + 40: 0x3000000, 0x3002000 + 24: 0x3002000, 0x3002000 + 40: 0x3002000 + 40, 0x3000000 + 24: 0x3000000 + 24, 0x3001234: 0x3001234,
+	} {
+		if got := s.recordEnd(insert); got != want {
+			t.Errorf("%v: %v, want %v", insert, got, want)
+		}
+	}
+}

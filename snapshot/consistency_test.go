@@ -1,0 +1,374 @@
+package snapshot
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/pgrecall/pgrecall/format"
+)
+
+func TestMoneyIsNeitherMadeNorLostUnderConcurrentTransfers(t *testing.T) {
+	noLeak(t)
+	d := newDatabase(t)
+	d.exec(`CREATE TABLE a (id int PRIMARY KEY, amount int) WITH (fillfactor = 50); INSERT INTO a SELECT g, 100 FROM generate_series(1, 2000) g;
+		CREATE TABLE b (LIKE a INCLUDING ALL); INSERT INTO b TABLE a`)
+	ctx, stop := context.WithCancel(t.Context())
+	var transfers atomic.Int64
+	var writers errgroup.Group
+	for w := range 3 {
+		conn := connect(t, d.config)
+		random := rand.New(rand.NewPCG(1, uint64(w)))
+		writers.Go(func() error {
+			for ctx.Err() == nil {
+				from, to, n := random.IntN(2000)+1, random.IntN(2000)+1, random.IntN(50)
+				tables := []string{"a", "b"}
+				random.Shuffle(2, func(i, j int) { tables[i], tables[j] = tables[j], tables[i] })
+				err := pgx.BeginFunc(t.Context(), conn, func(tx pgx.Tx) error {
+					if _, err := tx.Exec(t.Context(), `UPDATE `+tables[0]+` SET amount = amount - $1 WHERE id = $2`, n, from); err != nil {
+						return err
+					}
+					_, err := tx.Exec(t.Context(), `UPDATE `+tables[1]+` SET amount = amount + $1 WHERE id = $2`, n, to)
+					return err
+				})
+				if sqlState(err) == "40P01" { // deadlock among the writers
+					continue
+				}
+				if err != nil {
+					return err
+				}
+				transfers.Add(1)
+			}
+			return nil
+		})
+	}
+	for range 4 {
+		before := transfers.Load()
+		taken, sink := d.take(Options{Jobs: 3, PartBytes: 32 << 10, Joins: nil, at: func(_ context.Context, point, _ string) {
+			for point == "planned" && transfers.Load() < before+20 { // writers are at work between the snapshot and the rows
+				runtime.Gosched()
+			}
+		}})
+		sum := 0
+		for _, table := range []string{"a", "b"} {
+			if len(taken.table(t, table).Parts) < 3 {
+				t.Errorf("table %s is in %d parts only", table, len(taken.table(t, table).Parts))
+			}
+			ids := map[string]bool{}
+			for _, line := range sink.lines(t, taken, table) {
+				id, amount, _ := strings.Cut(strings.TrimSuffix(line, "\n"), "\t")
+				n, err := strconv.Atoi(amount)
+				if err != nil {
+					t.Fatal(err)
+				}
+				sum += n
+				ids[id] = true
+			}
+			if len(ids) != 2000 {
+				t.Errorf("table %s has %d ids", table, len(ids))
+			}
+		}
+		if sum != 400000 {
+			t.Errorf("the sum is %d", sum)
+		}
+	}
+	stop()
+	if err := writers.Wait(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestPartsHoldEveryRowExactlyOnceWhileTheTableChanges(t *testing.T) {
+	noLeak(t)
+	d := newDatabase(t)
+	d.exec(`CREATE TABLE big (id int PRIMARY KEY, small text, large text) WITH (fillfactor = 60); ALTER TABLE big ALTER large SET STORAGE EXTERNAL`)
+	d.exec(`INSERT INTO big SELECT g, 'row ' || g, CASE WHEN g % 50 = 0 THEN repeat(md5(g::text), 300) END FROM generate_series(1, 20000) g`)
+	d.exec(`DELETE FROM big WHERE id % 7 = 0 OR id BETWEEN 5000 AND 9000`)
+	d.exec(`UPDATE big SET small = small || ' updated' WHERE id % 3 = 0`)
+	var want []byte
+	var parts atomic.Int64
+	other := connect(t, d.config)
+	var mu sync.Mutex
+	taken, sink := d.take(Options{Jobs: 3, PartBytes: 100 << 10, at: func(ctx context.Context, point, _ string) {
+		switch point {
+		case "exported":
+			want = d.copyOut(`COPY public.big TO STDOUT`, "UTF8")
+		case "part":
+			mu.Lock()
+			defer mu.Unlock()
+			n := parts.Add(1)
+			_, err := other.Exec(ctx, fmt.Sprintf(`WITH d AS (DELETE FROM big WHERE id %% 31 = %d), u AS (UPDATE big SET small = 'later', large = NULL WHERE id %% 37 = %d)
+				INSERT INTO big SELECT g, 'later' FROM generate_series(%d, %d) g`, n%31, n%37, 100000+n*200, 100199+n*200))
+			if err != nil {
+				t.Error(err)
+			}
+		}
+	}})
+	if n := len(taken.table(t, "big").Parts); n < 10 {
+		t.Errorf("only %d parts", n)
+	}
+	lines := strings.SplitAfter(string(want), "\n")
+	lines = lines[:len(lines)-1]
+	slices.Sort(lines)
+	if !slices.Equal(sink.lines(t, taken, "big"), lines) {
+		t.Error("the parts are not the rows at the snapshot's instant")
+	}
+}
+
+func TestRangesCoverATableWithoutOverlapOrHole(t *testing.T) {
+	for _, c := range []struct {
+		blocks, bytes, part int64
+		heap                bool
+		want                int
+	}{{0, 0, 100, true, 0}, {0, 0, 100, false, 1}, {1, 8192, 100, true, 1}, {10, 81920, 81920, true, 1}, {10, 81921, 81920, true, 2},
+		{3, 1 << 30, 1 << 20, true, 3}, {1000, 8192000, 100000, true, 82}, {1000, 8192000, 100000, false, 1}, {1<<32 - 2, 1 << 45, 1 << 28, true, 1 << 17}} {
+		ranges := cut(c.blocks, c.bytes, c.part, c.heap)
+		if len(ranges) != c.want {
+			t.Errorf("%+v: %d ranges", c, len(ranges))
+			continue
+		}
+		var next uint32
+		for i, r := range ranges {
+			if last := i == len(ranges)-1; r.first != next || (r.end == 0) != last || !last && r.end <= r.first {
+				t.Fatalf("%+v: range %d is %+v after %d", c, i, r, next)
+			}
+			next = r.end
+		}
+	}
+}
+
+// discard counts what it is given.
+type discard struct{ bytes atomic.Int64 }
+
+func (d *discard) PutPart(_ context.Context, id uuid.UUID, write func(io.Writer) error) (string, error) {
+	return id.String(), write(d)
+}
+
+func (d *discard) Write(p []byte) (int, error) {
+	d.bytes.Add(int64(len(p)))
+	return len(p), nil
+}
+
+func TestMemoryDoesNotGrowWithTheTable(t *testing.T) {
+	d := newDatabase(t)
+	d.exec(`CREATE UNLOGGED TABLE big AS SELECT g AS id, repeat(md5(g::text), 32) AS t FROM generate_series(1, 120000) g`)
+	d.exec(`INSERT INTO big VALUES (0, repeat('x', 5000000))`)
+	heap := func() uint64 {
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return m.HeapAlloc
+	}
+	runtime.GC()
+	before, peak := heap(), &progressPeak{heap: heap}
+	sink := &discard{}
+	taken, err := Take(t.Context(), d.config, Options{Jobs: 2, Tracer: peak}, sink)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if taken.Envelope.RawBytes < 100<<20 || taken.Envelope.Rows != 120001 || peak.rows.Load() != 120001 {
+		t.Errorf("%d rows of %d bytes, progress of %d rows", taken.Envelope.Rows, taken.Envelope.RawBytes, peak.rows.Load())
+	}
+	if used := peak.most.Load() - int64(before); used > 80<<20 {
+		t.Errorf("%d MiB were used to copy %d MiB", used>>20, taken.Envelope.RawBytes>>20)
+	}
+}
+
+// progressPeak keeps the most memory that was in use at any chunk.
+type progressPeak struct {
+	noTracer
+	heap       func() uint64
+	rows, most atomic.Int64
+}
+
+func (p *progressPeak) TraceProgress(x Progress) {
+	p.rows.Add(x.Rows)
+	if now := int64(p.heap()); now > p.most.Load() {
+		p.most.Store(now)
+	}
+}
+
+func TestAnInterruptedSnapshotLeavesNothingBehind(t *testing.T) {
+	for _, point := range []string{"exported", "planned", "locked", "part", "copied"} {
+		t.Run(point, func(t *testing.T) {
+			noLeak(t)
+			d := newDatabase(t)
+			d.exec(`CREATE TABLE big AS SELECT g, repeat('x', 500) FROM generate_series(1, 5000) g; CREATE TABLE other AS SELECT 1 AS a`)
+			ctx, cancel := context.WithCancelCause(t.Context())
+			reason := errors.New("interrupted")
+			_, err := Take(ctx, d.config, Options{Jobs: 3, PartBytes: 256 << 10, at: d.during(point, func() { cancel(reason) })}, &memorySink{})
+			if !errors.Is(err, reason) {
+				t.Errorf("Take returned %v", err)
+			}
+			d.awaitNoSession()
+		})
+	}
+}
+
+func TestAnInterruptionEndsACopyInTheMiddleOfATable(t *testing.T) {
+	noLeak(t)
+	d := newDatabase(t)
+	d.exec(`CREATE TABLE big AS SELECT g, repeat('x', 500) FROM generate_series(1, 20000) g`)
+	ctx, cancel := context.WithCancel(t.Context())
+	_, err := Take(ctx, d.config, Options{Tracer: &onProgress{do: cancel}}, &memorySink{})
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("Take returned %v", err)
+	}
+	d.awaitNoSession()
+}
+
+type onProgress struct {
+	noTracer
+	do func()
+}
+
+func (o *onProgress) TraceProgress(Progress) { o.do() }
+
+// failing fails after some bytes of an object.
+type failing struct {
+	err error
+	mu  sync.Mutex
+	n   int
+}
+
+func (f *failing) PutPart(_ context.Context, _ uuid.UUID, write func(io.Writer) error) (string, error) {
+	return "", write(f)
+}
+
+func (f *failing) Write(p []byte) (int, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.n -= len(p); f.n < 0 {
+		return 0, f.err
+	}
+	return len(p), nil
+}
+
+func TestAStoresErrorEndsTheSnapshotWithThatError(t *testing.T) {
+	noLeak(t)
+	d := newDatabase(t)
+	d.exec(`CREATE TABLE big AS SELECT g, md5(g::text) FROM generate_series(1, 50000) g`)
+	full := errors.New("no space left")
+	_, err := Take(t.Context(), d.config, Options{}, &failing{err: full, n: 1 << 20})
+	if !errors.Is(err, full) || !strings.Contains(err.Error(), "public.big") {
+		t.Errorf("Take returned %v", err)
+	}
+	d.awaitNoSession()
+}
+
+func TestALostConnectionOfAnySessionFailsTheSnapshot(t *testing.T) {
+	for _, c := range []struct{ who, point string }{
+		{`query LIKE '%pg_current_wal_insert_lsn%' AND state = 'idle in transaction'`, "locked"}, // the lead
+		{`query LIKE '%pg_current_wal_insert_lsn%' AND state = 'idle in transaction'`, "copied"},
+		{`query LIKE 'COPY%'`, "part"}, // a worker
+	} {
+		t.Run(c.point, func(t *testing.T) {
+			noLeak(t)
+			d := newDatabase(t)
+			d.exec(`CREATE TABLE one AS SELECT g FROM generate_series(1, 5000) g`)
+			_, err := Take(t.Context(), d.config, Options{Jobs: 1, PartBytes: 32 << 10, at: d.during(c.point, func() {
+				if n := d.text(`SELECT count(pg_terminate_backend(pid, 10000))::text FROM pg_stat_activity
+				WHERE application_name = 'pgrecall' AND datname = current_database() AND ` + c.who); n != "1" {
+					t.Errorf("%s sessions were ended at %s", n, c.point)
+				}
+			})}, &memorySink{})
+			if err == nil {
+				t.Errorf("the snapshot succeeded without %s", c.who)
+			}
+			d.awaitNoSession()
+		})
+	}
+}
+
+func TestLoadingReturnsTheReadersErrorAndKeepsNothing(t *testing.T) {
+	d := newDatabase(t)
+	d.exec(`CREATE TABLE loaded (a int)`)
+	conn, err := Connect(t.Context(), d.config, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer closeConn(t.Context(), conn)
+	broken := errors.New("a part is broken")
+	_, err = CopyIn(t.Context(), conn.PgConn(), "public", "loaded", []string{"a"}, io.MultiReader(strings.NewReader("1\n2\n"), &brokenReader{broken}))
+	if !errors.Is(err, broken) {
+		t.Errorf("got %v", err)
+	}
+	if n := d.text(`SELECT count(*)::text FROM loaded`); n != "0" {
+		t.Errorf("%s rows were kept", n)
+	}
+	if _, err := CopyIn(t.Context(), conn.PgConn(), "public", "loaded", []string{"a"}, strings.NewReader("no number\n")); sqlState(err) != "22P02" {
+		t.Errorf("got %v", err)
+	}
+	if n, err := CopyIn(t.Context(), conn.PgConn(), "public", "loaded", []string{"a"}, strings.NewReader("1\n\\N\n")); err != nil || n != 2 {
+		t.Errorf("%d rows, %v", n, err)
+	}
+}
+
+type brokenReader struct{ err error }
+
+func (b *brokenReader) Read([]byte) (int, error) { return 0, b.err }
+
+func TestARowStreamIsCutAtRowEndsHoweverItArrives(t *testing.T) {
+	var stream []byte
+	for i := range 30000 {
+		stream = fmt.Appendf(stream, "%d\t%s\n", i, strings.Repeat("v", i%100))
+	}
+	stream = append(append(stream, bytes.Repeat([]byte("w"), 3<<20)...), '\n', '\n')
+	for _, size := range []int{1, 7, 4096, 1 << 20, 10 << 20} {
+		var object bytes.Buffer
+		out, err := format.NewWriter(&object, format.KindPart, uuid.New(), format.None)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w := &rowWriter{table: 1, out: out, chunk: func(int64, int64) {}}
+		for piece := range slices.Chunk(stream, size) {
+			if _, err := w.Write(piece); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := w.finish(); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := out.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if w.total != 30002 || w.rawBytes != int64(len(stream)) {
+			t.Errorf("%d rows of %d bytes", w.total, w.rawBytes)
+		}
+		r, err := format.OpenObject(t.Context(), format.Memory(object.Bytes()), format.Object{Size: int64(object.Len()), Kind: format.KindPart})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var all []byte
+		for i := range r.Chunks() {
+			b, err := r.ReadChunk(t.Context(), i, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			all = append(all, b...)
+		}
+		if !bytes.Equal(all, stream) {
+			t.Error("the chunks are not the stream")
+		}
+	}
+	w := &rowWriter{table: 1, chunk: func(int64, int64) {}}
+	if _, err := w.Write([]byte("half a row")); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.finish(); err == nil {
+		t.Error("a stream that ends inside of a row was taken")
+	}
+}
