@@ -32,9 +32,6 @@ func (r *restore) run(ctx context.Context) error {
 		if err := r.data(ctx); err != nil {
 			return err
 		}
-		if err := r.setSequences(ctx, ran); err != nil {
-			return err
-		}
 		r.phase("data", began)
 	}
 	if r.o.Scope != RestoreDataOnly {
@@ -45,6 +42,11 @@ func (r *restore) run(ctx context.Context) error {
 		r.phase("post-data", began)
 	}
 	if r.o.Scope != RestoreSchemaOnly {
+		began = time.Now()
+		if err := r.setSequences(ctx, ran); err != nil {
+			return err
+		}
+		r.phase("sequences", began)
 		began = time.Now()
 		if err := r.analyze(ctx); err != nil {
 			return err
@@ -198,36 +200,6 @@ func (r *restore) emptied(ctx context.Context, tables []*loadTable, cause error)
 		return errors.Join(cause, fmt.Errorf("these tables of the target are incomplete and could not be emptied: %s: %w", fewOf(names, 12), err))
 	}
 	return fmt.Errorf("%w (the tables that were not complete are left empty: %s)", cause, fewOf(names, 12))
-}
-
-// setSequences gives every restored sequence its value. A sequence that the target had already keeps its own.
-func (r *restore) setSequences(ctx context.Context, ran map[uint32]bool) error {
-	names := map[uint32]catalog.Name{}
-	for oid, name := range r.script.Sequences {
-		names[oid] = name
-	}
-	for oid, name := range r.script.Needed {
-		if ran[oid] {
-			names[oid] = name
-		}
-	}
-	descending := map[uint32]bool{}
-	for i := range r.catalog.Sequences {
-		descending[r.catalog.Sequences[i].OID] = r.catalog.Sequences[i].Increment < 0
-	}
-	for _, oid := range sortedKeys(names) {
-		s, ok := r.past.sequence(oid, descending[oid])
-		if !ok {
-			r.tracer.Note(Note{LevelWarn, fmt.Sprintf("sequence %s.%s: its value was never sampled; it stays at its start", names[oid].Schema, names[oid].Name)})
-			continue
-		}
-		_, err := r.target.conn.Exec(ctx, `SELECT pg_catalog.setval($1::text::pg_catalog.regclass, $2, $3)`,
-			quoteName(names[oid].Schema, names[oid].Name), s.Value, s.Called)
-		if err != nil {
-			return fmt.Errorf("set sequence %s.%s: %w", names[oid].Schema, names[oid].Name, err)
-		}
-	}
-	return nil
 }
 
 // postData makes indexes, constraints, triggers and the rest, stage by stage and within a stage in parallel.
