@@ -203,8 +203,14 @@ func (r *restore) checkRoles(ctx context.Context) error {
 const existsBatch = 100
 
 // look asks which objects of the script the target has.
-func (t *target) look(ctx context.Context, statements []catalog.Statement) error {
-	t.exists = map[int]bool{}
+func (t *target) look(ctx context.Context, statements []catalog.Statement) (err error) {
+	t.exists, err = t.ask(ctx, statements)
+	return err
+}
+
+// ask asks of each statement with an Exists whether its object is there.
+func (t *target) ask(ctx context.Context, statements []catalog.Statement) (map[int]bool, error) {
+	answers := map[int]bool{}
 	var asked []int
 	var expressions []string
 	flush := func() error {
@@ -216,7 +222,7 @@ func (t *target) look(ctx context.Context, statements []catalog.Statement) error
 			return fmt.Errorf("look for existing objects on the target: %w", err)
 		}
 		for i, yes := range there {
-			t.exists[asked[i]] = yes
+			answers[asked[i]] = yes
 		}
 		asked, expressions = nil, nil
 		return nil
@@ -228,11 +234,11 @@ func (t *target) look(ctx context.Context, statements []catalog.Statement) error
 		asked, expressions = append(asked, i), append(expressions, "("+s.Exists+")")
 		if len(asked) == existsBatch {
 			if err := flush(); err != nil {
-				return err
+				return nil, err
 			}
 		}
 	}
-	return flush()
+	return answers, flush()
 }
 
 // checkObjects refuses what is there already, unless Clean says to remove it, or looks at the tables of a data-only restore.
@@ -333,7 +339,7 @@ func (r *restore) names() (schemas, names []string) {
 // planTruncate plans the TRUNCATE of a data-only restore; tables that refer to these from outside are refused, for it would take CASCADE.
 func (r *restore) planTruncate(ctx context.Context) error {
 	schemas, names := r.names()
-	rows, err := r.target.conn.Query(ctx, `WITH mine AS (SELECT c.oid FROM pg_catalog.unnest($1::text[], $2::text[]) w(s, n)
+	rows, err := r.target.conn.Query(ctx, `WITH mine AS (SELECT c.oid FROM unnest($1::text[], $2::text[]) w(s, n)
 			JOIN pg_catalog.pg_namespace ns ON ns.nspname = w.s JOIN pg_catalog.pg_class c ON c.relnamespace = ns.oid AND c.relname = w.n)
 		SELECT DISTINCT k.conrelid::regclass::text FROM pg_catalog.pg_constraint k
 		WHERE k.contype = 'f' AND k.confrelid IN (SELECT oid FROM mine) AND k.conrelid NOT IN (SELECT oid FROM mine)
@@ -365,7 +371,7 @@ func (r *restore) checkTriggers(ctx context.Context) error {
 		return nil // the sessions run with session_replication_role = replica
 	}
 	schemas, names := r.names()
-	rows, err := r.target.conn.Query(ctx, `SELECT DISTINCT t.tgrelid::regclass::text FROM pg_catalog.unnest($1::text[], $2::text[]) w(s, n)
+	rows, err := r.target.conn.Query(ctx, `SELECT DISTINCT t.tgrelid::regclass::text FROM unnest($1::text[], $2::text[]) w(s, n)
 		JOIN pg_catalog.pg_namespace ns ON ns.nspname = w.s JOIN pg_catalog.pg_class c ON c.relnamespace = ns.oid AND c.relname = w.n
 		JOIN pg_catalog.pg_trigger t ON t.tgrelid = c.oid WHERE NOT t.tgisinternal AND t.tgenabled <> 'D'`, schemas, names)
 	if err != nil {
