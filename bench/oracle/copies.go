@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 
@@ -15,6 +16,46 @@ import (
 
 // copySchema holds the tables restored alone.
 const copySchema = "copied"
+
+// longWayEvery is how many points come to one that is restored again from the first snapshot, over all of the log since.
+const longWayEvery = 5
+
+// longWay hides every snapshot but the first and restores some points again.
+func (j *judge) longWay(ctx context.Context, points []*point) error {
+	folder := filepath.Join(j.run.place().Repository, "sources", sourceName, "snapshots")
+	var manifests []string
+	err := filepath.WalkDir(folder, func(path string, _ os.DirEntry, err error) error {
+		if filepath.Ext(path) == ".snapshot" {
+			manifests = append(manifests, path)
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	// The names are ids that sort by time.
+	slices.SortFunc(manifests, func(a, b string) int { return strings.Compare(filepath.Base(a), filepath.Base(b)) })
+	if len(manifests) < 2 {
+		return nil
+	}
+	hidden := filepath.Join(j.run.Dir, "hidden")
+	if err := os.MkdirAll(hidden, 0o755); err != nil {
+		return err
+	}
+	for _, m := range manifests[1:] {
+		if err := os.Rename(m, filepath.Join(hidden, filepath.Base(m))); err != nil {
+			return err
+		}
+	}
+	j.run.logf("%d snapshots hidden", len(manifests)-1)
+	var again []*point
+	for i, p := range points {
+		if i%longWayEvery == 0 {
+			again = append(again, &point{name: p.name + ", from the first snapshot", target: p.target, truth: p.truth})
+		}
+	}
+	return j.all(ctx, again, "long")
+}
 
 // judge restores points and compares them with their truths.
 type judge struct {
@@ -26,18 +67,17 @@ type judge struct {
 }
 
 // all judges every point. Only a broken environment is an error; what a restore does wrong goes into the report.
-func (j *judge) all(ctx context.Context, points []*point) error {
+func (j *judge) all(ctx context.Context, points []*point, prefix string) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(j.run.Jobs)
 	for i, p := range points {
 		d := newDice(j.run.Seed, uint64(10000+i))
-		group.Go(func() error { return j.one(ctx, i, p, d) })
+		group.Go(func() error { return j.one(ctx, fmt.Sprintf("%s_%d", prefix, i), p, d) })
 	}
 	return group.Wait()
 }
 
-func (j *judge) one(ctx context.Context, n int, p *point, d dice) error {
-	database := fmt.Sprintf("copy_%d", n)
+func (j *judge) one(ctx context.Context, database string, p *point, d dice) error {
 	to, err := j.run.target.NewDatabase(ctx, database)
 	if err != nil {
 		return err
@@ -161,20 +201,32 @@ func behind(ctx context.Context, s *session) ([]string, error) {
 	return failures, nil
 }
 
-// alone restores one table at random beside the whole copy, in a schema of its own, and compares it.
+// alone restores one table at random, and compares it: beside the whole copy in a schema of its own, or into an empty
+// database under its own name.
 func (j *judge) alone(ctx context.Context, p *point, to, dir string, d dice) ([]string, error) {
 	t := j.tables[d.IntN(len(j.tables))]
-	pattern := t.name
-	_, err := engine.Restore(ctx, engine.RestoreOptions{Place: j.run.place(), To: to, Target: p.target, Tables: []string{pattern}, IntoSchema: copySchema, Jobs: 1})
-	if err != nil {
-		return j.refusal("restore of "+t.name+" alone", err), ctx.Err()
+	o := engine.RestoreOptions{Place: j.run.place(), To: to, Target: p.target, Tables: []string{t.name}, Jobs: 1}
+	copied := t
+	if d.chance(50) {
+		o.IntoSchema = copySchema
+		copied.name = copySchema + "." + unqualified(t.name)
+	} else {
+		var err error
+		database := filepath.Base(dir) + "_alone"
+		if o.To, err = j.run.target.NewDatabase(ctx, database); err != nil {
+			return nil, err
+		}
+		defer func() { _ = j.drop(ctx, database) }() // one that stays is in nobody's way
 	}
-	s, err := connect(ctx, to, truthSettings())
+	what := fmt.Sprintf("restore of %s alone (into schema %q)", t.name, o.IntoSchema)
+	if _, err := engine.Restore(ctx, o); err != nil {
+		return j.refusal(what, err), ctx.Err()
+	}
+	s, err := connect(ctx, o.To, truthSettings())
 	if err != nil {
 		return nil, err
 	}
 	defer s.close()
-	copied := table{name: copySchema + "." + unqualified(t.name), file: t.file}
 	dir = filepath.Join(dir, "alone")
 	got, err := readTables(ctx, s, []table{copied}, dir)
 	if err != nil {
@@ -185,7 +237,7 @@ func (j *judge) alone(ctx context.Context, p *point, to, dir string, d dice) ([]
 		return nil, nil
 	}
 	rows := differingRows(p.truth.files[t.name], got.files[copied.name])
-	return []string{fmt.Sprintf("table %s alone: %s instead of %s%s", t.name, sum, want, rows)}, nil
+	return []string{fmt.Sprintf("%s: %s instead of %s%s", what, sum, want, rows)}, nil
 }
 
 // unqualified is the name without its schema; no schema of the workload has a dot in its name.

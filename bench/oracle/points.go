@@ -135,7 +135,7 @@ func (o *observer) awaitCommits(ctx context.Context, s *session) error {
 func (o *observer) newDir() string { return filepath.Join(o.dir, strconv.Itoa(o.taken)) }
 
 // lockPatience is how long a locked point waits for each table; writers queue behind it meanwhile.
-const lockPatience = "2s"
+const lockPatience = "5s"
 
 // lockedPoints holds all writers for a moment, and so gets the truth at one transaction exactly, under four names: the
 // mark set meanwhile, the time, just before the transaction, and the transaction.
@@ -146,8 +146,8 @@ func (o *observer) lockedPoints(ctx context.Context, setMark func(ctx context.Co
 		return nil, err
 	}
 	defer s.close()
-	// In a deadlock the writers, who look for one sooner, are the ones to give way.
-	if err := s.run(ctx, "BEGIN; SET LOCAL deadlock_timeout = '1min'; SET LOCAL lock_timeout = '"+lockPatience+"'"); err != nil {
+	// In a deadlock the writers, who look for one sooner, are the ones to give way; autovacuum does when the time is over.
+	if err := s.run(ctx, "BEGIN; SET LOCAL deadlock_timeout = '600ms'; SET LOCAL lock_timeout = '"+lockPatience+"'"); err != nil {
 		return nil, err
 	}
 	for _, t := range o.tables {

@@ -98,9 +98,12 @@ func (p *program) note(text string) {
 
 // complain notes that a process ended with an error by itself, unless the server crashed meanwhile.
 func (p *program) complain(what string, r *running) {
-	if now := p.crashes.Load(); now != r.before || now%2 == 1 {
-		return
+	if now := p.crashes.Load(); now == r.before && now%2 == 0 {
+		p.troubled(what, r)
 	}
+}
+
+func (p *program) troubled(what string, r *running) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.trouble = append(p.trouble, fmt.Sprintf("%s ended by itself: %v: %s", what, r.err, r.stderr))
@@ -126,8 +129,12 @@ func (p *program) stream(ctx context.Context, d dice, every time.Duration) error
 				p.complain("stream, asked to end,", r)
 			}
 		case <-r.done:
-			// The server may not have noticed yet that the stream before this one is dead.
-			if !strings.Contains(r.stderr.String(), "slot") {
+			// The server may not have noticed yet that the stream before this one is dead; and a first connection may be refused. But
+			// a stream that follows goes on over a crash of the server.
+			said := r.stderr.String()
+			if strings.Contains(said, "following") && !strings.Contains(said, "is in use") {
+				p.troubled("stream", r)
+			} else if !strings.Contains(said, "is in use") {
 				p.complain("stream", r)
 			}
 			time.Sleep(50 * time.Millisecond)

@@ -238,7 +238,10 @@ func (r *run) judge(ctx context.Context, points []*point, report *Report) error 
 		report.Failures = append(report.Failures, fmt.Sprintf("verify: %v %+v", err, verified))
 	}
 	j := &judge{run: r, tables: r.observer.tables, report: report}
-	if err := j.all(ctx, points); err != nil {
+	if err := j.all(ctx, points, "copy"); err != nil {
+		return err
+	}
+	if err := j.longWay(ctx, points); err != nil {
 		return err
 	}
 	r.logf("done")
