@@ -115,6 +115,29 @@ func (a ACL) grants(on, column, owner string) ([]string, error) {
 	return sql, nil
 }
 
+// grantedBy gives the items as if one role had granted them all.
+func grantedBy(items []string, grantor string) []string {
+	out := slices.Clone(items)
+	for i, text := range out {
+		if item, err := parseACLItem(text); err == nil && item.grantor != grantor {
+			_, rest, _ := aclName(text)
+			letters, _, _ := strings.Cut(rest, "/")
+			out[i] = text[:len(text)-len(rest)] + letters + "/" + aclQuote(grantor)
+		}
+	}
+	return out
+}
+
+// aclQuote writes a role name as putid() does.
+func aclQuote(name string) string {
+	for _, c := range []byte(name) {
+		if c != '_' && (c < '0' || c > '9') && (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') {
+			return `"` + strings.ReplaceAll(name, `"`, `""`) + `"`
+		}
+	}
+	return name
+}
+
 func (i aclItem) sql(on, column, owner string) []string {
 	var sql []string
 	for n, privileges := range [][]string{i.privileges, i.grantable} {

@@ -29,7 +29,8 @@ const (
 	StageForeignKeys  = 1_000_000 // foreign keys, and checks that are NOT VALID or NOT ENFORCED
 	StageTriggers     = 1_000_001 // triggers, rules, policies, row security
 	StageEnable       = 1_000_002 // their enabled states
-	StageGrants       = 1_000_003 // grants, comments on what post-data makes
+	StageSchemaGrants = 1_000_003 // grants on schemas, which others may need to grant in turn
+	StageGrants       = 1_000_004 // grants, comments on what post-data makes
 	StageRefresh      = 2_000_000 // materialized views' rows, indexes and marks
 	StagePublications = 3_000_000 // publications, default privileges
 	StageLast         = 3_000_001 // event triggers
@@ -58,6 +59,10 @@ type Statement struct {
 	// Exists is an SQL expression that is true if the target has an object of this
 	// name. It is set on every statement that creates an object.
 	Exists string
+
+	at     address // of the object made
+	undo   string  // what has to precede the drops of a script, and when
+	undoIf string
 }
 
 // LeftOut is something of the source that a script does not restore.
@@ -202,6 +207,9 @@ func (p *planner) table(oid uint32) Name { return p.s.Tables[oid] }
 // add appends a statement at the place where the planner is.
 func (p *planner) add(s Statement) {
 	s.Section, s.Stage = p.at.section, p.at.stage
+	if s.at.oid != "" {
+		s.Exists = s.at.exists()
+	}
 	if p.at.ifMissing != "" {
 		s.IfMissing, s.Exists = true, p.at.ifMissing
 	}
@@ -232,17 +240,21 @@ type described struct {
 	acl     ACL
 	onACL   string // kind in GRANT, where it differs
 	stage   int    // of comments; 0: at once
+	grants  int    // stage of grants; 0: StageGrants
 }
 
 // addProperties adds what every object may have: owner, comment, grants.
 func (p *planner) addProperties(d described) {
-	s := Statement{Kind: d.kind, Name: d.name, OID: d.oid, Table: d.table}
-	if d.owner != "" && !p.o.NoOwner {
-		s.SQL = "ALTER " + d.kind + " " + d.sql + " OWNER TO " + QuoteIdent(d.owner)
-		p.add(s)
-	}
+	p.addOwner(d)
 	p.addComment(d)
 	p.addGrants(d, "")
+}
+
+func (p *planner) addOwner(d described) {
+	if d.owner != "" && !p.o.NoOwner {
+		p.add(Statement{Kind: d.kind, Name: d.name, OID: d.oid, Table: d.table,
+			SQL: "ALTER " + d.kind + " " + d.sql + " OWNER TO " + QuoteIdent(d.owner)})
+	}
 }
 
 func (p *planner) addComment(d described) {
@@ -272,12 +284,20 @@ func (p *planner) addGrants(d described, column string) {
 	if kind == "" {
 		kind = d.kind
 	}
-	sql, err := d.acl.grants(kind+" "+d.sql, column, d.owner)
+	acl := d.acl
+	if p.o.Copy {
+		// Who granted may have no rights in the copy's schema: there the owner grants all.
+		acl.Items = grantedBy(acl.Items, d.owner)
+	}
+	sql, err := acl.grants(kind+" "+d.sql, column, d.owner)
 	if err != nil && p.err == nil {
 		p.err = fmt.Errorf("grants on %s: %w", d.name, err)
 	}
+	if d.grants == 0 {
+		d.grants = StageGrants
+	}
 	for _, text := range sql {
-		p.addAt(StageGrants, Statement{Kind: "ACL", Name: d.name, OID: d.oid, Table: d.table, SQL: text, Locks: []uint32{d.oid}})
+		p.addAt(d.grants, Statement{Kind: "ACL", Name: d.name, OID: d.oid, Table: d.table, SQL: text, Locks: []uint32{d.oid}})
 	}
 }
 

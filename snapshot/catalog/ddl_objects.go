@@ -5,36 +5,38 @@ import (
 	"strings"
 )
 
+// createSchema makes a schema where the target lacks it: one that is there keeps
+// its owner and grants. Only public, which every new database has, gets the source's.
 func (p *planner) createSchema(s *Schema) {
-	statement := Statement{Kind: "SCHEMA", Name: s.Name, OID: s.OID, SQL: "CREATE SCHEMA " + QuoteIdent(s.Name), Exists: existsNamespace(s.Name)}
-	d := described{kind: "SCHEMA", sql: QuoteIdent(s.Name), name: s.Name, oid: s.OID, owner: s.Owner, comment: s.Comment, acl: s.ACL}
-	if s.Name == "public" {
-		// Every new database has it: since 15 owned by pg_database_owner, usable by all.
-		statement.IfMissing = true
-		if owner, _, ok := strings.Cut(strings.Join(s.ACL.Initial, " "), "="); ok && s.ACL.Items != nil {
-			d.acl.Initial = []string{s.ACL.Initial[0], "=U/" + owner}
-		}
-		if s.Owner == "pg_database_owner" {
-			d.owner = ""
-		}
-		if s.Comment == "standard public schema" {
-			d.comment = ""
-		}
-	}
-	p.add(statement)
-	if d.owner == "" && s.Name == "public" {
-		p.addComment(d)
-		d.owner = s.Owner
-		p.addGrants(d, "")
+	at := plainAddress("SCHEMA", "pg_namespace", "nspname", s.Name)
+	was := p.at.ifMissing
+	defer func() { p.at.ifMissing = was }()
+	p.at.ifMissing = at.exists()
+	p.add(Statement{Kind: "SCHEMA", Name: s.Name, OID: s.OID, SQL: "CREATE SCHEMA " + QuoteIdent(s.Name), at: at})
+	d := described{kind: "SCHEMA", sql: QuoteIdent(s.Name), name: s.Name, oid: s.OID, owner: s.Owner, comment: s.Comment, acl: s.ACL, grants: StageSchemaGrants}
+	if s.Name != "public" {
+		p.addProperties(d)
 		return
 	}
-	p.addProperties(d)
+	// Since 15 initdb's public is owned by pg_database_owner and all may use it.
+	p.at.ifMissing = was
+	if owner, _, ok := strings.Cut(strings.Join(s.ACL.Initial, " "), "="); ok && s.ACL.Items != nil {
+		d.acl.Initial = []string{s.ACL.Initial[0], "=U/" + owner}
+	}
+	if s.Comment == "standard public schema" {
+		d.comment = ""
+	}
+	if s.Owner != "pg_database_owner" {
+		p.addOwner(d)
+	}
+	p.addComment(d)
+	p.addGrants(d, "")
 }
 
 func (p *planner) createExtension(e *Extension) {
 	p.add(Statement{Kind: "EXTENSION", Name: e.Name, OID: e.OID, IfMissing: true,
-		SQL:    "CREATE EXTENSION " + QuoteIdent(e.Name) + " WITH SCHEMA " + QuoteIdent(e.Schema),
-		Exists: "EXISTS (SELECT FROM pg_catalog.pg_extension WHERE extname = " + quoteLiteral(e.Name) + ")"})
+		SQL: "CREATE EXTENSION " + QuoteIdent(e.Name) + " WITH SCHEMA " + QuoteIdent(e.Schema),
+		at:  plainAddress("EXTENSION", "pg_extension", "extname", e.Name)})
 	// An extension's owner cannot be altered.
 	p.addComment(described{kind: "EXTENSION", sql: QuoteIdent(e.Name), name: e.Name, oid: e.OID, comment: e.Comment})
 }
@@ -65,7 +67,7 @@ func (p *planner) createCollation(l *Collation) {
 		option("rules", l.Rules)
 	}
 	name := l.Schema + "." + l.Name
-	p.add(Statement{Kind: "COLLATION", Name: name, OID: l.OID, Exists: existsIn("pg_collation", "coll", l.Schema, l.Name),
+	p.add(Statement{Kind: "COLLATION", Name: name, OID: l.OID, at: schemaAddress("COLLATION", "pg_collation", "coll", Name{l.Schema, l.Name}),
 		SQL: "CREATE COLLATION " + l.SQLName() + " (" + strings.Join(options, ", ") + ")"})
 	p.addProperties(described{kind: "COLLATION", sql: l.SQLName(), name: name, oid: l.OID, owner: l.Owner, comment: l.Comment})
 }
@@ -82,7 +84,7 @@ func (p *planner) createFunction(f *Function) {
 	if rest, ok := strings.CutPrefix(definition, "CREATE OR REPLACE "); ok {
 		definition = "CREATE " + rest
 	}
-	p.add(Statement{Kind: kind, Name: name, OID: f.OID, SQL: definition, Exists: existsFunction(f.Schema, f.Name, f.Types)})
+	p.add(Statement{Kind: kind, Name: name, OID: f.OID, SQL: definition, at: functionAddress(kind, Name{f.Schema, f.Name}, f.Types)})
 	p.addProperties(described{kind: kind, sql: sql, name: name, oid: f.OID, owner: f.Owner, comment: f.Comment, acl: f.ACL})
 	p.dependOnExtensions(Statement{Kind: kind, Name: name, OID: f.OID}, kind+" "+sql, f.DependsOnExtensions)
 }
@@ -111,7 +113,7 @@ func (p *planner) createCast(k *Cast) {
 	case "i":
 		sql += " AS IMPLICIT"
 	}
-	p.add(Statement{Kind: "CAST", Name: k.Name, OID: k.OID, SQL: sql, Exists: p.existsOf(p.nodes[Ref{ClassCast, k.OID}])})
+	p.add(Statement{Kind: "CAST", Name: k.Name, OID: k.OID, SQL: sql, at: castAddress(k)})
 	p.addProperties(described{kind: "CAST", sql: k.Name, name: k.Name, oid: k.OID, comment: k.Comment})
 }
 
@@ -136,11 +138,7 @@ func (p *planner) createType(t *Type, n *node) {
 		kind, sql = "TYPE", rangeSQL(t)
 	}
 	name := t.Schema + "." + t.Name
-	s := Statement{Kind: kind, Name: name, OID: t.OID, SQL: sql}
-	if t.Canonical == "" { // else the shell is there already
-		s.Exists = existsIn("pg_type", "typ", t.Schema, t.Name)
-	}
-	p.add(s)
+	p.add(Statement{Kind: kind, Name: name, OID: t.OID, SQL: sql, at: schemaAddress(kind, "pg_type", "typ", Name{t.Schema, t.Name})})
 	p.addProperties(described{kind: kind, sql: t.SQLName(), name: name, oid: t.OID, owner: t.Owner, comment: t.Comment, acl: t.ACL, onACL: onACL})
 	for _, c := range t.Columns {
 		p.addComment(described{kind: "COLUMN", sql: t.SQLName() + "." + QuoteIdent(c.Name), name: name + "." + c.Name, oid: t.OID, comment: c.Comment})
@@ -200,7 +198,9 @@ func (p *planner) addDomainParts(t *Type, n *node) {
 
 func (p *planner) addDomainConstraint(t *Type, k *Constraint) {
 	p.add(Statement{Kind: "CHECK CONSTRAINT", Name: k.Name + " on " + t.Schema + "." + t.Name, OID: k.OID,
-		SQL: "ALTER DOMAIN " + t.SQLName() + " ADD CONSTRAINT " + QuoteIdent(k.Name) + " " + k.Definition})
+		SQL:    "ALTER DOMAIN " + t.SQLName() + " ADD CONSTRAINT " + QuoteIdent(k.Name) + " " + k.Definition,
+		undo:   "ALTER DOMAIN " + t.SQLName() + " DROP CONSTRAINT IF EXISTS " + QuoteIdent(k.Name),
+		undoIf: schemaAddress("", "pg_type", "typ", Name{t.Schema, t.Name}).exists()})
 }
 
 func rangeSQL(t *Type) string {
@@ -229,7 +229,7 @@ func (p *planner) createSequence(q *Sequence) {
 	if q.Persistence == "u" {
 		sql += "UNLOGGED "
 	}
-	p.add(Statement{Kind: "SEQUENCE", Name: name.String(), OID: q.OID, Table: q.OwnerTable, Exists: existsRelation(name),
+	p.add(Statement{Kind: "SEQUENCE", Name: name.String(), OID: q.OID, Table: q.OwnerTable, at: relationAddress("SEQUENCE", name),
 		SQL: sql + "SEQUENCE " + name.SQL() + " AS " + q.Type + " " + sequenceOptions(q)})
 	p.addProperties(described{kind: "SEQUENCE", sql: name.SQL(), name: name.String(), oid: q.OID, table: q.OwnerTable,
 		owner: q.Owner, comment: q.Comment, acl: q.ACL})
@@ -278,7 +278,8 @@ func (p *planner) createView(v *View, n *node) {
 	if v.Kind == "m" {
 		sql += "\n WITH NO DATA"
 	}
-	p.add(Statement{Kind: v.sqlKind(), Name: v.Schema + "." + v.Name, OID: v.OID, SQL: sql, Exists: existsRelation(Name{v.Schema, v.Name})})
+	p.add(Statement{Kind: v.sqlKind(), Name: v.Schema + "." + v.Name, OID: v.OID, SQL: sql,
+		at: relationAddress(v.sqlKind(), Name{v.Schema, v.Name})})
 	p.addViewProperties(v)
 	p.addViewDefaults(v, n)
 }
@@ -325,8 +326,10 @@ func (p *planner) createDummyView(v *View) {
 	for i, c := range v.Columns {
 		columns[i] = "\n\tNULL::" + c.TypeName + collateSQL(c.Collation) + " AS " + QuoteIdent(c.Name)
 	}
-	p.add(Statement{Kind: "VIEW", Name: v.Schema + "." + v.Name, OID: v.OID, Exists: existsRelation(Name{v.Schema, v.Name}),
-		SQL: "CREATE VIEW " + v.SQLName() + " AS\nSELECT" + strings.Join(columns, ",")})
+	dummy := "VIEW " + v.SQLName() + " AS\nSELECT" + strings.Join(columns, ",")
+	at := relationAddress("VIEW", Name{v.Schema, v.Name})
+	p.add(Statement{Kind: "VIEW", Name: v.Schema + "." + v.Name, OID: v.OID, at: at, SQL: "CREATE " + dummy,
+		undo: "CREATE OR REPLACE " + dummy, undoIf: at.exists()})
 	p.addViewProperties(v)
 }
 

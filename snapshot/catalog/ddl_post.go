@@ -25,6 +25,9 @@ func (p *planner) postData() {
 			continue
 		}
 		for j := range t.Triggers {
+			if t.Triggers[j].Cloned && f.alone {
+				continue // told with the parent that is missing
+			}
 			p.addTrigger(&t.Triggers[j], t.OID, f.name, "TABLE")
 		}
 		for j := range t.Rules {
@@ -74,7 +77,8 @@ func (p *planner) addIndexes(f *tableForm) {
 	for i := range f.t.Indexes {
 		x := &f.t.Indexes[i]
 		name := p.indexName[x.OID]
-		s := Statement{Kind: "INDEX", Name: name.String(), OID: x.OID, Table: f.t.OID, Bytes: f.t.Bytes, Exists: existsRelation(name)}
+		s := Statement{Kind: "INDEX", Name: name.String(), OID: x.OID, Table: f.t.OID, Bytes: f.t.Bytes, at: relationAddress("", name)}
+		s.at.drop = "" // goes with its table
 		if k := p.constraints[x.Constraint]; k != nil {
 			s.Kind, s.OID, s.Locks = "CONSTRAINT", k.OID, []uint32{f.t.OID}
 			s.SQL = p.indexConstraintSQL(f, k, x)
@@ -84,6 +88,10 @@ func (p *planner) addIndexes(f *tableForm) {
 		}
 		if !x.Valid && x.Kind != "I" {
 			p.leaveOut("index "+name.String(), "it is not valid on the source")
+			continue
+		}
+		if p.namesOriginalRow(f.t, x.Definition+x.Where, x.Depends) {
+			p.leaveOut("index "+name.String(), "its function takes rows of the original table")
 			continue
 		}
 		s.Reads = []uint32{f.t.OID}
@@ -198,6 +206,10 @@ func (p *planner) addKeys(f *tableForm) {
 		case k.Kind == "f":
 			p.addForeignKey(f, k)
 		case (k.Kind == "c" || k.Kind == "n") && !k.Validated && (k.Local || f.alone || f.t.Partition && k.Inherited == 0):
+			if p.namesOriginalRow(f.t, k.Definition, k.Depends) {
+				p.leaveOut("check "+k.Name+" of "+f.name.String(), "its function takes rows of the original table")
+				continue
+			}
 			s := Statement{Kind: "CHECK CONSTRAINT", Name: k.Name + " on " + f.name.String(), OID: k.OID, Table: f.t.OID, Locks: p.family(f.t.OID)}
 			s.SQL = "ALTER TABLE " + f.name.SQL() + " ADD CONSTRAINT " + QuoteIdent(k.Name) + " " + p.tableExpression(f.t, k.Definition)
 			p.addAt(StageForeignKeys, s)
@@ -253,7 +265,8 @@ func (p *planner) addForeignKey(f *tableForm, k *Constraint) {
 	}
 	p.addAt(StageForeignKeys, Statement{Kind: "FK CONSTRAINT", Name: k.Name + " on " + f.name.String(), OID: k.OID, Table: f.t.OID,
 		Bytes: f.t.Bytes, Locks: locks,
-		SQL: "ALTER TABLE " + only + f.name.SQL() + " ADD CONSTRAINT " + QuoteIdent(k.Name) + " " + definition})
+		undo: "ALTER TABLE IF EXISTS " + only + f.name.SQL() + " DROP CONSTRAINT IF EXISTS " + QuoteIdent(k.Name),
+		SQL:  "ALTER TABLE " + only + f.name.SQL() + " ADD CONSTRAINT " + QuoteIdent(k.Name) + " " + definition})
 }
 
 func (p *planner) fail(format string, a ...any) {
@@ -280,6 +293,7 @@ func (p *planner) addRowSecurity(f *tableForm) {
 	for i := range f.t.Policies {
 		y := &f.t.Policies[i]
 		s.Kind, s.OID, s.SQL = "POLICY", y.OID, policySQL(y, f.name)
+		s.undo = "DROP POLICY IF EXISTS " + QuoteIdent(y.Name) + " ON " + f.name.SQL()
 		s.Name = y.Name + " on " + f.name.String()
 		s.Reads = p.relations(y.Depends)
 		p.addAt(StageTriggers, s)
@@ -327,7 +341,9 @@ func (p *planner) addTrigger(g *Trigger, oid uint32, relation Name, kind string)
 	}
 	if !g.Cloned {
 		s.SQL = g.Definition
+		s.undo = "DROP TRIGGER IF EXISTS " + QuoteIdent(g.Name) + " ON " + relation.SQL()
 		p.addAt(StageTriggers, s)
+		s.undo = ""
 		p.addComment(described{kind: "TRIGGER", sql: QuoteIdent(g.Name) + " ON " + relation.SQL(), name: s.Name, oid: g.OID, table: oid,
 			comment: g.Comment, stage: StageGrants})
 	}
@@ -353,8 +369,10 @@ func enabledSQL(state string) string {
 
 func (p *planner) addRule(w *Rule, oid uint32, relation Name) {
 	s := Statement{Kind: "RULE", Name: w.Name + " on " + relation.String(), OID: w.OID, Table: oid,
-		SQL: strings.TrimSuffix(strings.TrimSpace(w.Definition), ";"), Locks: []uint32{oid}, Reads: p.relations(w.Depends)}
+		SQL: strings.TrimSuffix(strings.TrimSpace(w.Definition), ";"), Locks: []uint32{oid}, Reads: p.relations(w.Depends),
+		undo: "DROP RULE IF EXISTS " + QuoteIdent(w.Name) + " ON " + relation.SQL()}
 	p.addAt(StageTriggers, s)
+	s.undo = ""
 	if enabled := enabledSQL(w.Enabled); enabled != "" {
 		s.SQL = "ALTER TABLE " + relation.SQL() + " " + enabled + " RULE " + QuoteIdent(w.Name)
 		p.addAt(StageEnable, s)

@@ -102,7 +102,7 @@ func (p *planner) createTable(t *Table, n *node) {
 	if t.Tablespace != "" {
 		b.WriteString("\nTABLESPACE " + QuoteIdent(t.Tablespace))
 	}
-	p.add(Statement{Kind: "TABLE", Name: f.name.String(), OID: t.OID, Table: t.OID, SQL: b.String(), Exists: existsRelation(f.name)})
+	p.add(Statement{Kind: "TABLE", Name: f.name.String(), OID: t.OID, Table: t.OID, SQL: b.String(), at: relationAddress("TABLE", f.name)})
 	p.noteParents(&f)
 	p.alterColumns(&f, n)
 	p.addTableProperties(&f, n)
@@ -117,7 +117,7 @@ func (p *planner) noteParents(f *tableForm) {
 	if f.t.Partition {
 		what = "ATTACH PARTITION of " + f.name.String()
 	}
-	p.leaveOut(what, "its parent is not restored; it becomes a table of its own")
+	p.leaveOut(what, "its parent is not restored; it becomes a table of its own, without the parent's triggers and policies")
 }
 
 // columnSQL is a column's line in CREATE TABLE, or empty if it needs none.
@@ -233,6 +233,8 @@ func (p *planner) inlineConstraints(f *tableForm, n *node) []string {
 		}
 		line := "CONSTRAINT " + QuoteIdent(k.Name) + " "
 		switch {
+		case p.namesOriginalRow(f.t, k.Definition, k.Depends):
+			p.leaveOut("check "+k.Name+" of "+f.name.String(), "its function takes rows of the original table")
 		case k.Kind == "c" && !n.detached(Ref{ClassConstraint, k.OID}):
 			lines = append(lines, line+p.tableExpression(f.t, k.Definition))
 		case k.Kind == "n" && len(k.Columns) == 1:
@@ -272,6 +274,17 @@ func (p *planner) tableExpression(t *Table, sql string) string {
 		}
 		sql = sql[i+len(old):]
 	}
+}
+
+// namesOriginalRow says that an expression gives the whole row to a function that
+// takes rows of the table itself, which a copy's rows are not.
+func (p *planner) namesOriginalRow(t *Table, sql string, depends []Ref) bool {
+	if !p.o.Copy || p.table(t.OID) == (Name{t.Schema, t.Name}) || !strings.Contains(sql, QuoteIdent(t.Name)+".*") {
+		return false
+	}
+	return slices.ContainsFunc(depends, func(r Ref) bool {
+		return r.Class == ClassFunction && slices.Contains(p.dependsOf[r], Ref{ClassRelation, t.OID})
+	})
 }
 
 // inLiteral says that a text ends inside a string constant.
@@ -344,7 +357,10 @@ func (p *planner) setDefault(t *Table, c *Column) {
 	if value := p.defaultSQL(t, c); value != "" {
 		name := p.table(t.OID)
 		p.add(Statement{Kind: "DEFAULT", Name: name.String() + "." + c.Name, OID: t.OID, Table: t.OID,
-			SQL: "ALTER TABLE ONLY " + name.SQL() + " ALTER COLUMN " + QuoteIdent(c.Name) + " SET DEFAULT " + value})
+			SQL:  "ALTER TABLE ONLY " + name.SQL() + " ALTER COLUMN " + QuoteIdent(c.Name) + " SET DEFAULT " + value,
+			undo: "ALTER TABLE IF EXISTS ONLY " + name.SQL() + " ALTER COLUMN " + QuoteIdent(c.Name) + " DROP DEFAULT",
+			undoIf: "EXISTS (SELECT FROM pg_catalog.pg_attribute WHERE attrelid = pg_catalog.to_regclass(" + quoteLiteral(name.SQL()) +
+				") AND attname = " + quoteLiteral(c.Name) + " AND NOT attisdropped)"})
 	}
 }
 
@@ -352,11 +368,12 @@ func (p *planner) setDefault(t *Table, c *Column) {
 // children, as the parents' own do.
 func (p *planner) addCheck(t *Table, k *Constraint) {
 	f := p.form(t)
-	if !k.Local && !t.Partition && !f.alone {
+	if !k.Local && !t.Partition && !f.alone || p.namesOriginalRow(t, k.Definition, k.Depends) {
 		return
 	}
 	p.add(Statement{Kind: "CHECK CONSTRAINT", Name: k.Name + " on " + f.name.String(), OID: k.OID, Table: t.OID, Locks: p.family(t.OID), Bytes: t.Bytes,
-		SQL: "ALTER TABLE " + f.name.SQL() + " ADD CONSTRAINT " + QuoteIdent(k.Name) + " " + p.tableExpression(t, k.Definition)})
+		SQL:  "ALTER TABLE " + f.name.SQL() + " ADD CONSTRAINT " + QuoteIdent(k.Name) + " " + p.tableExpression(t, k.Definition),
+		undo: "ALTER TABLE IF EXISTS " + f.name.SQL() + " DROP CONSTRAINT IF EXISTS " + QuoteIdent(k.Name)})
 }
 
 // addTableProperties adds owner, comments and grants of the table, its columns and CHECKs.
@@ -373,7 +390,11 @@ func (p *planner) addTableProperties(f *tableForm, n *node) {
 	}
 	for i := range t.Constraints {
 		k := &t.Constraints[i]
-		comment := described{kind: "CONSTRAINT", sql: QuoteIdent(k.Name) + " ON " + f.name.SQL(), name: k.Name + " on " + f.name.String(),
+		name := k.Name
+		if p.constraints[k.OID] != nil {
+			name = p.indexName[k.Index].Name
+		}
+		comment := described{kind: "CONSTRAINT", sql: QuoteIdent(name) + " ON " + f.name.SQL(), name: name + " on " + f.name.String(),
 			oid: k.OID, table: t.OID, comment: k.Comment}
 		if k.Kind != "c" && k.Kind != "n" || !k.Validated || n.detached(Ref{ClassConstraint, k.OID}) {
 			comment.stage = StageGrants

@@ -65,8 +65,10 @@ func (p *planner) fillMaterialized(v *View, level int) {
 			p.leaveOut("index "+index.String(), "it is not valid on the source")
 			continue
 		}
+		at := relationAddress("", index)
+		at.drop = ""
 		p.addAt(stage+1, Statement{Kind: "INDEX", Name: index.String(), OID: x.OID, Table: v.OID, Bytes: v.Bytes,
-			SQL: p.indexSQL(x, index, name, x.Definition, x.Where), Reads: []uint32{v.OID}, Exists: existsRelation(index)})
+			SQL: p.indexSQL(x, index, name, x.Definition, x.Where), Reads: []uint32{v.OID}, at: at})
 		p.addIndexMarks(x, index, stage+2, "MATERIALIZED VIEW", name, v.OID)
 	}
 }
@@ -76,7 +78,7 @@ func (p *planner) addPublications() {
 	for i := range p.c.Publications {
 		b := &p.c.Publications[i]
 		s := Statement{Kind: "PUBLICATION", Name: b.Name, OID: b.OID, SQL: p.publicationSQL(b),
-			Exists: "EXISTS (SELECT FROM pg_catalog.pg_publication WHERE pubname = " + quoteLiteral(b.Name) + ")", Locks: []uint32{b.OID}}
+			at: plainAddress("PUBLICATION", "pg_publication", "pubname", b.Name), Locks: []uint32{b.OID}}
 		for _, t := range b.Tables {
 			s.Locks = append(s.Locks, t.Table)
 		}
@@ -157,7 +159,7 @@ func (p *planner) addEventTriggers() {
 	for i := range p.c.EventTriggers {
 		e := &p.c.EventTriggers[i]
 		s := Statement{Kind: "EVENT TRIGGER", Name: e.Name, OID: e.OID, Locks: []uint32{e.OID},
-			Exists: "EXISTS (SELECT FROM pg_catalog.pg_event_trigger WHERE evtname = " + quoteLiteral(e.Name) + ")"}
+			at: plainAddress("EVENT TRIGGER", "pg_event_trigger", "evtname", e.Name)}
 		s.SQL = "CREATE EVENT TRIGGER " + QuoteIdent(e.Name) + " ON " + QuoteIdent(e.Event)
 		if len(e.Tags) > 0 {
 			tags := make([]string, len(e.Tags))
@@ -168,7 +170,7 @@ func (p *planner) addEventTriggers() {
 		}
 		s.SQL += " EXECUTE FUNCTION " + e.Function + "()"
 		p.addAt(StageLast+1, s)
-		s.Exists = ""
+		s.at = address{}
 		if !p.o.NoOwner {
 			s.SQL = "ALTER EVENT TRIGGER " + QuoteIdent(e.Name) + " OWNER TO " + QuoteIdent(e.Owner)
 			p.addAt(StageLast+2, s)

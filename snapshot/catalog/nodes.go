@@ -68,7 +68,8 @@ func (p *planner) addNode(class Class, o *Object, rank int, emit func(*node)) *n
 	return n
 }
 
-// needSchemas makes every node need its schema, or the extension that made it.
+// needSchemas makes every node need its schema, or the extension that made it. A
+// copy may be in a schema that the catalog does not have.
 func (p *planner) needSchemas() {
 	schemas := map[string]Ref{}
 	for _, s := range p.c.Schemas {
@@ -79,11 +80,66 @@ func (p *planner) needSchemas() {
 			schemas[name] = Ref{ClassExtension, e.OID}
 		}
 	}
+	for _, name := range p.newSchemas() {
+		if _, known := schemas[name]; !known {
+			s := &Schema{Object{OID: ^uint32(len(schemas)), Name: name}} // an oid that no object has
+			schemas[name] = p.addNode(ClassSchema, &s.Object, rankSchema, func(*node) {
+				p.createSchema(s)
+				p.letOwnersIn(s)
+			}).ref
+		}
+	}
 	for _, n := range p.nodes {
-		if ref, ok := schemas[n.key[0]]; ok && n.ref != ref {
+		if ref, ok := schemas[p.schemaOf(n)]; ok && n.ref != ref {
 			n.needs = append(n.needs, ref)
 		}
 	}
+}
+
+// letOwnersIn grants USAGE on a schema made for copies to the tables' owners: as
+// them the server checks foreign keys.
+func (p *planner) letOwnersIn(s *Schema) {
+	if p.o.NoOwner || p.o.NoPrivileges {
+		return
+	}
+	var owners []string
+	for oid, name := range p.s.Tables {
+		if name.Schema == s.Name {
+			owners = append(owners, p.tables[oid].Owner)
+		}
+	}
+	slices.Sort(owners)
+	was := p.at.ifMissing
+	p.at.ifMissing = plainAddress("", "pg_namespace", "nspname", s.Name).exists()
+	p.addAt(StageSchemaGrants, Statement{Kind: "ACL", Name: s.Name, OID: s.OID, Locks: []uint32{s.OID},
+		SQL: "GRANT USAGE ON SCHEMA " + QuoteIdent(s.Name) + " TO " + quoteIdents(slices.Compact(owners))})
+	p.at.ifMissing = was
+}
+
+// newSchemas are the schemas of the script's tables and sequences, sorted.
+func (p *planner) newSchemas() []string {
+	var names []string
+	for _, n := range p.s.Tables {
+		names = append(names, n.Schema)
+	}
+	for _, n := range p.s.Sequences {
+		names = append(names, n.Schema)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// schemaOf is the schema that a node's object will be in.
+func (p *planner) schemaOf(n *node) string {
+	if n.ref.Class == ClassRelation {
+		if name, ok := p.s.Tables[n.ref.OID]; ok {
+			return name.Schema
+		}
+		if name, ok := p.s.Sequences[n.ref.OID]; ok {
+			return name.Schema
+		}
+	}
+	return n.key[0]
 }
 
 func (p *planner) addTypeNode(t *Type) {
@@ -256,6 +312,9 @@ func (p *planner) partNeeds(t *Table) []Ref {
 	for _, y := range t.Policies {
 		needs = append(needs, y.Depends...)
 	}
+	for _, w := range t.Rules {
+		needs = append(needs, w.Depends...)
+	}
 	return needs
 }
 
@@ -267,8 +326,11 @@ func (p *planner) noteMissing(keep map[Ref]*node) {
 	}
 	slices.SortFunc(nodes, compareNodes)
 	for _, n := range nodes {
-		t := p.tables[n.ref.OID]
-		for _, need := range n.allNeeds() {
+		needs, t := n.allNeeds(), p.tables[n.ref.OID]
+		if n.ref.Class == ClassRelation && t != nil {
+			needs = append(slices.Clip(needs), p.partNeeds(t)...)
+		}
+		for _, need := range needs {
 			other := p.nodes[need]
 			if other == nil || keep[need] != nil || need.Class != ClassRelation ||
 				(n.ref.Class == ClassRelation && t != nil && slices.Contains(t.Parents, need.OID)) {
@@ -284,37 +346,17 @@ func (p *planner) existsOf(n *node) string {
 	schema, name := n.key[0], n.key[1]
 	switch n.ref.Class {
 	case ClassSchema:
-		return existsNamespace(name)
+		return plainAddress("", "pg_namespace", "nspname", name).exists()
 	case ClassExtension:
-		return "EXISTS (SELECT FROM pg_catalog.pg_extension WHERE extname = " + quoteLiteral(name) + ")"
+		return plainAddress("", "pg_extension", "extname", name).exists()
 	case ClassRelation:
-		return existsRelation(Name{schema, name})
+		return relationAddress("", Name{schema, name}).exists()
 	case ClassType, classShell:
-		return existsIn("pg_type", "typ", schema, name)
+		return schemaAddress("", "pg_type", "typ", Name{schema, name}).exists()
 	case ClassCollation:
-		return existsIn("pg_collation", "coll", schema, name)
+		return schemaAddress("", "pg_collation", "coll", Name{schema, name}).exists()
 	case ClassFunction:
-		return existsFunction(schema, name, n.key[2])
-	case ClassCast:
-		return "EXISTS (SELECT FROM pg_catalog.pg_cast WHERE '(' || pg_catalog.format_type(castsource, NULL) || ' AS ' || pg_catalog.format_type(casttarget, NULL) || ')' = " + quoteLiteral(name) + ")"
+		return functionAddress("", Name{schema, name}, n.key[2]).exists()
 	}
 	return "false"
-}
-
-func existsNamespace(name string) string {
-	return "EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = " + quoteLiteral(name) + ")"
-}
-
-func existsRelation(n Name) string {
-	return "pg_catalog.to_regclass(" + quoteLiteral(n.SQL()) + ") IS NOT NULL"
-}
-
-func existsFunction(schema, name, types string) string {
-	return strings.TrimSuffix(existsIn("pg_proc", "pro", schema, name), ")") +
-		" AND pg_catalog.oidvectortypes(o.proargtypes) = " + quoteLiteral(types) + ")"
-}
-
-func existsIn(catalog, prefix, schema, name string) string {
-	return "EXISTS (SELECT FROM pg_catalog." + catalog + " o JOIN pg_catalog.pg_namespace n ON n.oid = o." + prefix + "namespace WHERE n.nspname = " +
-		quoteLiteral(schema) + " AND o." + prefix + "name = " + quoteLiteral(name) + ")"
 }

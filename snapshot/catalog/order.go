@@ -182,7 +182,11 @@ func (p *planner) breakCycle(cycle []*node) {
 		for _, part := range n.parts {
 			if !part.detached && slices.ContainsFunc(part.needs, inCycle) {
 				part.detached, broken = true, true
-				p.tail = append(p.tail, part.emit)
+				p.tail = append(p.tail, func() {
+					p.at.ifMissing = n.exists
+					part.emit()
+					p.at.ifMissing = ""
+				})
 			}
 		}
 	}

@@ -1,0 +1,144 @@
+package catalog
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// address finds a created object again on a target.
+type address struct {
+	class string // "pg_class"
+	oid   string // SQL expression: its oid there, or NULL
+	drop  string // what follows DROP: "TABLE public.users"; empty if it goes with something else
+}
+
+// exists is an SQL expression that is true if the object is there.
+func (a address) exists() string { return "(" + a.oid + ") IS NOT NULL" }
+
+func relationAddress(kind string, n Name) address {
+	return address{"pg_class", "pg_catalog.to_regclass(" + quoteLiteral(n.SQL()) + ")::oid", kind + " " + n.SQL()}
+}
+
+// plainAddress is of an object found by name alone, in a catalog without schemas.
+func plainAddress(kind, catalog, column, name string) address {
+	return address{catalog, "SELECT oid FROM pg_catalog." + catalog + " WHERE " + column + " = " + quoteLiteral(name), kind + " " + QuoteIdent(name)}
+}
+
+// schemaAddress is of an object found by schema and name; the columns' names begin with prefix.
+func schemaAddress(kind, catalog, prefix string, n Name) address {
+	return address{catalog, "SELECT o.oid FROM pg_catalog." + catalog + " o JOIN pg_catalog.pg_namespace n ON n.oid = o." + prefix + "namespace WHERE n.nspname = " +
+		quoteLiteral(n.Schema) + " AND o." + prefix + "name = " + quoteLiteral(n.Name), kind + " " + n.SQL()}
+}
+
+func functionAddress(kind string, n Name, types string) address {
+	a := schemaAddress(kind, "pg_proc", "pro", n)
+	a.oid += " AND pg_catalog.oidvectortypes(o.proargtypes) = " + quoteLiteral(types)
+	a.drop += "(" + types + ")"
+	return a
+}
+
+func castAddress(k *Cast) address {
+	return address{"pg_cast", "SELECT oid FROM pg_catalog.pg_cast WHERE '(' || pg_catalog.format_type(castsource, NULL) || ' AS ' || pg_catalog.format_type(casttarget, NULL) || ')' = " +
+		quoteLiteral(k.Name), "CAST " + k.Name}
+}
+
+// Drops gives the statements that remove from a target exactly the objects the
+// script makes, never with CASCADE: first what ties them to each other (foreign keys, cycles), then each
+// of them, last made first. What is made with IfMissing stays.
+//
+// A statement is to be run only if its Exists, asked before the first one runs, is true or empty.
+// Where something else depends on an object the server refuses the drop; DropDependents
+// tells it beforehand. A range type with a canonical function cannot be dropped without CASCADE.
+func (s Script) Drops() []Statement {
+	var drops []Statement
+	for _, made := range s.Statements {
+		if made.undo != "" && !made.IfMissing {
+			drops = append(drops, Statement{Kind: made.Kind, Name: made.Name, OID: made.OID, Table: made.Table, SQL: made.undo, Exists: made.undoIf})
+		}
+	}
+	for _, made := range slices.Backward(s.Statements) {
+		if made.at.drop != "" && !made.IfMissing {
+			drops = append(drops, Statement{Kind: made.Kind, Name: made.Name, OID: made.OID, Table: made.Table,
+				SQL: "DROP " + dropIfExists(made.at.drop), Exists: made.Exists, at: made.at})
+		}
+	}
+	return drops
+}
+
+// dropIfExists puts IF EXISTS behind the kind of object: an object may have
+// gone with one dropped before it.
+func dropIfExists(drop string) string {
+	for _, kind := range []string{"MATERIALIZED VIEW", "EVENT TRIGGER"} {
+		if rest, ok := strings.CutPrefix(drop, kind+" "); ok {
+			return kind + " IF EXISTS " + rest
+		}
+	}
+	kind, rest, _ := strings.Cut(drop, " ")
+	return kind + " IF EXISTS " + rest
+}
+
+// DropSQL gives the Drops of the script that DDL makes with the same options.
+func (c *Catalog) DropSQL(o DDLOptions) ([]Statement, error) {
+	s, err := c.DDL(o)
+	if err != nil {
+		return nil, err
+	}
+	return s.Drops(), nil
+}
+
+// Dependent is an object outside a set that depends on one in it.
+type Dependent struct {
+	What string // "view public.active"
+	On   string // "table public.users"
+}
+
+// Dependents lists what depends on tables, by their oids on the database that q
+// is connected to, without being part of them or one of them: views, foreign keys, functions of
+// their row types, children, partitions. They would have to go with the tables.
+func Dependents(ctx context.Context, q Querier, tables []uint32) ([]Dependent, error) {
+	roots := make([]string, len(tables))
+	for i, oid := range tables {
+		roots[i] = fmt.Sprintf("('pg_catalog.pg_class'::regclass::oid, %d::oid)", oid)
+	}
+	return dependents(ctx, q, roots)
+}
+
+// DropDependents lists what depends on the objects that the statements of Drops
+// remove, on the target that q is connected to, and is not removed itself.
+func DropDependents(ctx context.Context, q Querier, drops []Statement) ([]Dependent, error) {
+	var roots []string
+	for _, d := range drops {
+		if d.at.oid != "" {
+			roots = append(roots, "('pg_catalog."+d.at.class+"'::regclass::oid, ("+d.at.oid+"))")
+		}
+	}
+	return dependents(ctx, q, roots)
+}
+
+// dependents finds everything that would go along with the roots ("part":
+// automatic and internal dependencies, but no partitions) and then what depends on any of it.
+func dependents(ctx context.Context, q Querier, roots []string) ([]Dependent, error) {
+	if len(roots) == 0 {
+		return nil, nil
+	}
+	found, err := collect[Dependent](ctx, &reader{q: q}, "looking for what depends on the objects to drop", `
+WITH RECURSIVE root (class, oid) AS (VALUES `+strings.Join(roots, ", ")+`),
+part (class, oid) AS (
+  SELECT class, oid FROM root WHERE oid IS NOT NULL
+  UNION
+  SELECT d.classid, d.objid FROM part JOIN pg_catalog.pg_depend d ON d.refclassid = part.class AND d.refobjid = part.oid
+  WHERE d.deptype IN ('a', 'i', 'P', 'S')
+    AND NOT (d.classid = 'pg_catalog.pg_class'::regclass AND d.refclassid = 'pg_catalog.pg_class'::regclass AND d.deptype IN ('a', 'P', 'S')
+             AND EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = d.objid AND c.relkind IN ('r', 'p', 'f')))
+)
+SELECT DISTINCT pg_catalog.pg_describe_object(coalesce(v.class, d.classid), coalesce(v.oid, d.objid), 0) AS what,
+       pg_catalog.pg_describe_object(d.refclassid, d.refobjid, 0) AS "on"
+FROM part JOIN pg_catalog.pg_depend d ON d.refclassid = part.class AND d.refobjid = part.oid
+LEFT JOIN LATERAL (SELECT 'pg_catalog.pg_class'::regclass::oid AS class, w.ev_class AS oid FROM pg_catalog.pg_rewrite w
+                   WHERE d.classid = 'pg_catalog.pg_rewrite'::regclass AND w.oid = d.objid AND w.rulename = '_RETURN') v ON true
+WHERE d.deptype <> 'x' AND NOT EXISTS (SELECT FROM part o WHERE o.class = d.classid AND o.oid = d.objid)
+ORDER BY 1, 2`)
+	return found, err
+}
