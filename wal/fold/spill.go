@@ -277,7 +277,7 @@ func (w *window) fill(at int64, n int) error {
 }
 
 const (
-	spanGap = 64 << 10 // bytes read for nothing rather than read apart
+	spanGap = 4 << 10 // bytes copied for nothing rather than asked for apart; more costs more than a read from the page cache
 	spanMax = 1 << 20
 )
 
