@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
@@ -18,7 +19,10 @@ import (
 	"github.com/pgrecall/pgrecall/snapshot/catalog"
 )
 
-var server *pgtemp.Server
+var (
+	server   *pgtemp.Server
+	makeRich sync.Once
+)
 
 func TestMain(m *testing.M) {
 	os.Exit(func() int {
@@ -44,11 +48,15 @@ func TestMain(m *testing.M) {
 	}())
 }
 
+func databaseName(t *testing.T, name string) string {
+	name = "t_" + strings.ToLower(strings.NewReplacer("/", "_", " ", "_").Replace(t.Name())) + "_" + name
+	return name[max(0, len(name)-60):]
+}
+
 // newDatabase makes an empty database and connects with the settings of a pinned session.
 func newDatabase(t *testing.T, name string, options ...string) *pgx.Conn {
 	t.Helper()
-	name = "t_" + strings.ToLower(strings.NewReplacer("/", "_", " ", "_").Replace(t.Name())) + "_" + name
-	uri, err := server.NewDatabase(t.Context(), name[max(0, len(name)-60):], options...)
+	uri, err := server.NewDatabase(t.Context(), databaseName(t, name), options...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -80,22 +88,37 @@ func run(t *testing.T, conn *pgx.Conn, sql string) {
 	}
 }
 
-// fill runs the fixture, with what the server's version has beyond 14.
-func fill(t *testing.T, conn *pgx.Conn) {
+// newRich makes a database with everything of the fixture, as far as the server's version has it. It is made
+// once and then cloned.
+func newRich(t *testing.T, name string) *pgx.Conn {
 	t.Helper()
-	for _, f := range []struct {
-		since int
-		name  string
-	}{{14, "rich.sql"}, {15, "rich15.sql"}, {17, "rich17.sql"}, {18, "rich18.sql"}} {
-		if server.Version() < f.since {
-			continue
-		}
-		sql, err := os.ReadFile(filepath.Join("testdata", f.name))
+	makeRich.Do(func() {
+		uri, err := server.NewDatabase(t.Context(), "rich")
 		if err != nil {
 			t.Fatal(err)
 		}
-		run(t, conn, "SET search_path = public; SET row_security = on;\n"+string(sql)+"\nSET search_path = ''")
-	}
+		conn := connect(t, uri, "UTF8")
+		for _, f := range []struct {
+			since int
+			name  string
+		}{{14, "rich.sql"}, {15, "rich15.sql"}, {17, "rich17.sql"}, {18, "rich18.sql"}} {
+			if server.Version() < f.since {
+				continue
+			}
+			sql, err := os.ReadFile(filepath.Join("testdata", f.name))
+			if err != nil {
+				t.Fatal(err)
+			}
+			run(t, conn, "SET search_path = public; SET row_security = on;\n"+string(sql))
+		}
+		if err := conn.Close(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	})
+	admin := connect(t, server.ConnString("postgres"), "UTF8")
+	name = databaseName(t, name)
+	run(t, admin, "CREATE DATABASE "+catalog.QuoteIdent(name)+" TEMPLATE rich")
+	return connect(t, server.ConnString(name), "UTF8")
 }
 
 func read(t *testing.T, conn *pgx.Conn) *catalog.Catalog {
@@ -200,8 +223,7 @@ func equal(t *testing.T, what, want, got string) {
 }
 
 func TestARestoredDatabaseIsTheSourceToPgDumpAndToRead(t *testing.T) {
-	source, target := newDatabase(t, "source"), newDatabase(t, "target")
-	fill(t, source)
+	source, target := newRich(t, "source"), newDatabase(t, "target")
 	c := read(t, source)
 	script := ddl(t, c, catalog.DDLOptions{})
 	execute(t, target, script)
@@ -213,8 +235,7 @@ func TestARestoredDatabaseIsTheSourceToPgDumpAndToRead(t *testing.T) {
 }
 
 func TestTheModelSurvivesJSONAndTheTextIsAlwaysTheSame(t *testing.T) {
-	source := newDatabase(t, "source")
-	fill(t, source)
+	source := newRich(t, "source")
 	c := read(t, source)
 	first := text(ddl(t, c, catalog.DDLOptions{}))
 	encoded, err := json.Marshal(c)

@@ -45,8 +45,7 @@ func leftOut(s catalog.Script) string {
 }
 
 func TestEveryTableAloneCanBeRestoredIntoAnEmptyDatabase(t *testing.T) {
-	source := newDatabase(t, "source")
-	fill(t, source)
+	source := newRich(t, "source")
 	c := read(t, source)
 	target := newDatabase(t, "target")
 	run(t, target, "CREATE SCHEMA ext; CREATE EXTENSION hstore SCHEMA ext; CREATE EXTENSION btree_gist SCHEMA public; CREATE EXTENSION citext SCHEMA ext; GRANT USAGE ON SCHEMA ext TO PUBLIC")
@@ -70,8 +69,7 @@ func TestEveryTableAloneCanBeRestoredIntoAnEmptyDatabase(t *testing.T) {
 }
 
 func TestASubsetIsTheSameTablesAndLeavesWhatTheTargetHas(t *testing.T) {
-	source := newDatabase(t, "source")
-	fill(t, source)
+	source := newRich(t, "source")
 	c := read(t, source)
 	options := catalog.DDLOptions{Tables: subset(t, c, "app.users", "app.orders", "app.log")}
 	script := ddl(t, c, options)
@@ -102,8 +100,7 @@ func TestASubsetIsTheSameTablesAndLeavesWhatTheTargetHas(t *testing.T) {
 }
 
 func TestAPartitionAloneBecomesATable(t *testing.T) {
-	source, target := newDatabase(t, "source"), newDatabase(t, "target")
-	fill(t, source)
+	source, target := newRich(t, "source"), newDatabase(t, "target")
 	c := read(t, source)
 	script := ddl(t, c, catalog.DDLOptions{Tables: subset(t, c, "app.log_2024", "app.child")})
 	execute(t, target, script)
@@ -128,8 +125,7 @@ func TestAPartitionAloneBecomesATable(t *testing.T) {
 }
 
 func TestACopyIntoASchemaStandsBesideTheLiveTablesAndSharesNothing(t *testing.T) {
-	live := newDatabase(t, "live")
-	fill(t, live)
+	live := newRich(t, "live")
 	before := dump(t, live)
 	c := read(t, live)
 	script := ddl(t, c, catalog.DDLOptions{Tables: subset(t, c, "app.users", "app.orders", "app.log", "app.to_hashed", "app.whole"), IntoSchema: "rescue"})
@@ -176,8 +172,7 @@ func TestACopyIntoASchemaStandsBesideTheLiveTablesAndSharesNothing(t *testing.T)
 }
 
 func TestARenamedCopyInTheSameSchemaHasNamesOfItsOwn(t *testing.T) {
-	live := newDatabase(t, "live")
-	fill(t, live)
+	live := newRich(t, "live")
 	c := read(t, live)
 	long := strings.Repeat("ä", 31)
 	rename := map[uint32]catalog.Name{
@@ -235,8 +230,7 @@ func TestADefaultThatTakesALiveSequenceAtRunTimeIsLeftOutOfACopy(t *testing.T) {
 }
 
 func TestDropsRemoveExactlyWhatWasMade(t *testing.T) {
-	source, target := newDatabase(t, "source"), newDatabase(t, "target")
-	fill(t, source)
+	source, target := newRich(t, "source"), newDatabase(t, "target")
 	// Without CASCADE the server drops no range type with a canonical function.
 	run(t, source, "DROP TYPE app.stepped CASCADE")
 	script := ddl(t, read(t, source), catalog.DDLOptions{})
