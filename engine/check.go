@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
@@ -47,9 +48,9 @@ func Check(ctx context.Context, o CheckOptions) (*CheckResult, error) {
 		return nil, err
 	}
 	defer hangUp(ctx, conn)
-	name := o.Source
-	if name == "" {
-		name = db.name
+	name, err := o.sourceName(ctx, db)
+	if err != nil {
+		name = cmp.Or(o.Source, db.name) // what is wrong with the repository is among the findings below
 	}
 	r := &CheckResult{Source: name, Findings: []Finding{}}
 	findings, err := wal.Inspect(ctx, conn, name, "")

@@ -96,7 +96,25 @@ func newHistory(ctx context.Context, h *holding, c plan.Choice, body *format.Bod
 		p.sample(head)
 		p.segments = append(p.segments, past)
 	}
-	return p, nil
+	return p, p.sampleAfter(ctx)
+}
+
+// sampleAfter looks in the segments behind the cut for the first samples of sequences taken after it.
+func (p *history) sampleAfter(ctx context.Context) error {
+	if p.afterSeen || p.choice.Instant {
+		return nil
+	}
+	for _, s := range p.choice.Base.Chain.Segments {
+		if s.To <= p.choice.Cut || p.afterSeen {
+			continue
+		}
+		seg, err := p.held.openSegment(ctx, s)
+		if err != nil {
+			return err
+		}
+		p.sample(seg.Head())
+	}
+	return nil
 }
 
 // scan takes in the transactions, layouts and messages of a segment.

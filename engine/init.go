@@ -64,9 +64,9 @@ func Init(ctx context.Context, o InitOptions) (*InitResult, error) {
 		return nil, err
 	}
 	defer hangUp(ctx, conn)
-	name := o.Source
-	if name == "" {
-		name = db.name
+	name, err := o.sourceName(ctx, db)
+	if err != nil {
+		return nil, err
 	}
 	result := &InitResult{Source: name, Database: db.name, SystemID: db.systemID, Repository: o.Repository, DryRun: o.DryRun,
 		Slot: wal.SlotName(name), Publication: wal.Publication, Changes: []Change{}}
@@ -87,7 +87,7 @@ func Init(ctx context.Context, o InitOptions) (*InitResult, error) {
 	if err != nil {
 		return nil, err
 	}
-	source, err := opened.addSource(ctx, o.Source, db)
+	source, err := opened.addSource(ctx, name, db)
 	if err != nil {
 		return nil, err
 	}

@@ -17,6 +17,9 @@ import (
 var server *pgtemp.Server
 
 func TestMain(m *testing.M) {
+	if os.Getenv("ENGINE_CHILD_REPO") != "" {
+		os.Exit(m.Run()) // a process to be killed, which uses its parent's server
+	}
 	code := func() int {
 		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 		defer cancel()

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -17,8 +18,9 @@ import (
 type Place struct {
 	// Repository is a plain path or a file:/// URL.
 	Repository string
-	// Source is the source's name. Empty: for use cases with a connection to the source the database's name,
-	// for the others the only source of the repository (several are an ErrUsage that names them).
+	// Source is the source's name. Empty: for use cases with a connection to the source the database's name, or
+	// what the repository's only source calls this very database; for the others the only source of the repository
+	// (several are an ErrUsage that names them).
 	Source string
 
 	// watch, where set, stands between the engine and the store: the tests' look at what is read.
@@ -56,7 +58,7 @@ func (p Place) open(ctx context.Context) (*opened, error) {
 	}
 	repo, err := repository.Open(ctx, counted)
 	if errors.Is(err, repository.ErrNoRepository) {
-		return nil, usagef("%s holds no repository; name another, or make one with init or snapshot", p.Repository)
+		return nil, usagef("%s holds %w; name another, or make one with init or snapshot", p.Repository, err)
 	}
 	if err != nil {
 		return nil, err
@@ -96,10 +98,43 @@ func (o *opened) source(ctx context.Context, name string) (*repository.Source, e
 	return all[0], nil
 }
 
-// sourceOf opens the source of a database, by the given name or the database's, and holds it against the database.
+// sourceName returns the name of the source that a connection is meant for: the one given, else the database's, else, where
+// the repository's only source is this very database under another name, that one. Without that, a command that does
+// not repeat --source would begin a second source beside the protected one.
+func (o *opened) sourceName(ctx context.Context, name string, db *database) (string, error) {
+	if name != "" {
+		return name, nil
+	}
+	all, err := o.repo.Sources(ctx)
+	if err != nil {
+		return "", err
+	}
+	if len(all) == 1 && all[0].CheckDatabase(db.systemID, db.oid) == nil {
+		return all[0].Name, nil
+	}
+	return db.name, nil
+}
+
+// sourceName is that of the repository where there is one.
+func (p Place) sourceName(ctx context.Context, db *database) (string, error) {
+	if p.Source != "" || p.Repository == "" {
+		return cmp.Or(p.Source, db.name), nil
+	}
+	opened, err := p.open(ctx)
+	if errors.Is(err, repository.ErrNoRepository) {
+		return db.name, nil
+	}
+	if err != nil {
+		return "", err
+	}
+	return opened.sourceName(ctx, "", db)
+}
+
+// sourceOf opens the source of a database, by sourceName, and holds it against the database.
 func (o *opened) sourceOf(ctx context.Context, name string, db *database) (*repository.Source, error) {
-	if name == "" {
-		name = db.name
+	name, err := o.sourceName(ctx, name, db)
+	if err != nil {
+		return nil, err
 	}
 	s, err := o.repo.Source(ctx, name)
 	if errors.Is(err, repository.ErrNoSource) {

@@ -415,6 +415,11 @@ func (r *restore) describe(source string, notIncluded []string) {
 			p.LeftOut = append(p.LeftOut, fmt.Sprintf("changes of unlogged table %s.%s after the snapshot: unlogged tables are not in the log", t.Schema, t.Name))
 		}
 	}
+	for i := range r.catalog.Views {
+		if v := &r.catalog.Views[i]; v.Kind == "m" && v.Populated && len(r.o.Tables) == 0 && r.o.IntoSchema == "" && len(r.o.Rename) == 0 {
+			p.LeftOut = append(p.LeftOut, fmt.Sprintf("rows of materialized view %s.%s: it is refreshed from the restored tables", v.Schema, v.Name))
+		}
+	}
 	parts := map[int]bool{}
 	for _, t := range r.wanted {
 		name := r.script.Tables[t.OID]

@@ -103,8 +103,9 @@ func parseCompression(name string) (format.Compression, error) {
 
 // addSource makes the source of a database known to the repository.
 func (o *opened) addSource(ctx context.Context, name string, db *database) (*repository.Source, error) {
-	if name == "" {
-		name = db.name
+	name, err := o.sourceName(ctx, name, db)
+	if err != nil {
+		return nil, err
 	}
 	s, err := o.repo.AddSource(ctx, format.Source{
 		Name: name, SystemID: db.systemID, DatabaseOID: db.oid, Database: db.name, Encoding: db.encoding,
@@ -158,6 +159,9 @@ func takeSnapshot(ctx context.Context, source *repository.Source, config *pgx.Co
 		tracer.Note(Note{LevelWarn, fmt.Sprintf("the snapshot joins no log, and only its own instant can be restored: %v", err)})
 		o.Joins = nil
 		taken, err = snapshot.Take(ctx, config, o, run)
+	}
+	if unmatched := new(catalog.UnmatchedError); errors.As(err, &unmatched) {
+		return nil, windowf("nothing matches: %w", err)
 	}
 	if err != nil {
 		return nil, err

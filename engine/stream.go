@@ -75,7 +75,11 @@ func Stream(ctx context.Context, o StreamOptions) (*StreamResult, error) {
 	}
 	s := &stream{o: o, config: config, source: source, compression: compression, tracer: tracing(o.Tracer),
 		result: &StreamResult{Source: source.Name}}
-	return s.result, s.run(ctx)
+	err = s.run(ctx)
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) && !o.Once {
+		err = nil // to be told to end is how a stream ends
+	}
+	return s.result, err
 }
 
 // stream is one stream under way.
@@ -93,6 +97,7 @@ const shutdown = 30 * time.Second
 
 // run follows one log after the other: a gap ends a log, and a new one goes on with a new snapshot.
 func (s *stream) run(ctx context.Context) error {
+	stored := -1 // segments when the last log began
 	for {
 		log, last, broken, err := s.newest(ctx)
 		if err != nil {
@@ -119,6 +124,10 @@ func (s *stream) run(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return nil // a new log is begun by the next stream
 		}
+		if stored == s.result.Segments {
+			return fmt.Errorf("the log has a gap again before anything of the new one was stored: %s", broken)
+		}
+		stored = s.result.Segments
 		if err := s.beginAnew(ctx); err != nil {
 			return fmt.Errorf("the log has a gap (%s), and a new one could not be begun: %w; run init", broken, err)
 		}

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/pgrecall/pgrecall/wal"
 )
@@ -38,9 +39,9 @@ func Uninstall(ctx context.Context, o UninstallOptions) (*UninstallResult, error
 		return nil, err
 	}
 	defer hangUp(ctx, conn)
-	name := o.Source
-	if name == "" {
-		name = db.name
+	name, err := o.sourceName(ctx, db)
+	if err != nil {
+		return nil, fmt.Errorf("learn the source's name from the repository (--source does without): %w", err)
 	}
 	done, err := wal.Uninstall(ctx, conn, name, wal.UninstallOptions{DryRun: o.DryRun})
 	if err != nil {
