@@ -156,3 +156,13 @@ func TestEachRouteIsReal(t *testing.T) {
 		})
 	}
 }
+
+// TestTheApplicationKeepsItsRightToItsIndexes: an index chosen as the identity could not be dropped by DROP NOT NULL
+// of its column, nor could it go without taking the identity with it; so none is ever chosen.
+func TestTheApplicationKeepsItsRightToItsIndexes(t *testing.T) {
+	d := newDatabase(t)
+	d.exec("CREATE TABLE plain (a int NOT NULL CONSTRAINT u UNIQUE)", "INSERT INTO plain VALUES (1)", "ALTER TABLE plain OWNER TO app")
+	d.init(InitOptions{})
+	execOn(t, d.connect("app"), "ALTER TABLE plain ALTER a DROP NOT NULL", "UPDATE plain SET a = 2", "ALTER TABLE plain DROP CONSTRAINT u",
+		"UPDATE plain SET a = NULL", "DELETE FROM plain")
+}

@@ -103,7 +103,8 @@ func PlanInit(ctx context.Context, conn *pgx.Conn, source string, o InitOptions)
 // could not be had a LockError: then there is no publication, and Init can be run again.
 //
 // It uses conn for the time of the call, in no transaction, and opens a second connection with the same configuration to make
-// the slot. It sets the timeouts of conn's session to none.
+// the slot. It sets the timeouts of conn's session to none. Names in the results and errors are in conn's
+// client_encoding.
 func Init(ctx context.Context, conn *pgx.Conn, source string, o InitOptions) (*InitResult, error) {
 	s := &setup{conn: conn, source: source, slot: SlotName(source), o: o, result: &InitResult{}}
 	if s.o.LockTimeout <= 0 {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 )
@@ -20,8 +21,9 @@ type schemaState struct {
 
 // functionState is what of a function can have been changed.
 type functionState struct {
-	source  string
-	definer bool
+	source   string
+	definer  bool
+	settings string // name=value, separated by semicolons, in lower case
 }
 
 func readSchema(ctx context.Context, conn *pgx.Conn) (s schemaState, err error) {
@@ -34,7 +36,7 @@ func readSchema(ctx context.Context, conn *pgx.Conn) (s schemaState, err error) 
 		return s, fmt.Errorf("read the schema %s: %w", Schema, err)
 	}
 	rows, err := conn.Query(ctx, `
-		SELECT p.proname::text, p.prosrc, p.prosecdef FROM pg_catalog.pg_proc p
+		SELECT p.proname::text, p.prosrc, p.prosecdef, lower(coalesce(array_to_string(p.proconfig, ';'), '')) FROM pg_catalog.pg_proc p
 		JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace WHERE n.nspname = $1`, Schema)
 	if err != nil {
 		return s, fmt.Errorf("read the functions of the schema %s: %w", Schema, err)
@@ -42,7 +44,7 @@ func readSchema(ctx context.Context, conn *pgx.Conn) (s schemaState, err error) 
 	s.functions = map[string]functionState{}
 	var name string
 	var f functionState
-	_, err = pgx.ForEachRow(rows, []any{&name, &f.source, &f.definer}, func() error {
+	_, err = pgx.ForEachRow(rows, []any{&name, &f.source, &f.definer, &f.settings}, func() error {
 		s.functions[name] = f
 		return nil
 	})
@@ -67,7 +69,8 @@ func schemaChanges(have schemaState) []Change {
 	}
 	replaced := false
 	for _, f := range sourceFunctions() {
-		if have.functions[f.name] == (functionState{source: f.source(), definer: true}) {
+		should := functionState{source: f.source(), definer: true, settings: strings.ToLower(strings.Join(f.settings, ";"))}
+		if have.functions[f.name] == should {
 			continue
 		}
 		add("create the function pgrecall."+f.name, f.sql())
