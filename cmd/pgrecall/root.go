@@ -6,9 +6,11 @@ import (
 	"io"
 	"os"
 	"runtime/debug"
+	"slices"
 
 	"github.com/pgrecall/pgrecall/engine"
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 // session is one run of the program: the flags every command shares, and where it prints.
@@ -86,8 +88,11 @@ window, or nothing matches; 4 integrity failure; 5 check found a blocker;
 		Version:       version(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		PersistentPreRunE: func(*cobra.Command, []string) error {
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
 			s.started = true
+			if err := refuseEmpty(cmd.Flags()); err != nil {
+				return err
+			}
 			if s.logFormat != "text" && s.logFormat != "json" {
 				return usagef("--log-format %q: text or json", s.logFormat)
 			}
@@ -104,6 +109,22 @@ window, or nothing matches; 4 integrity failure; 5 check found a blocker;
 		newList(s), newShow(s), newRestore(s), newVerify(s), newUninstall(s), newDemo(s),
 	)
 	return root
+}
+
+// refuseEmpty refuses flags that were given without a value, as by a script whose variable is not set: an empty
+// --at would restore the latest point, an empty --table everything. An empty --db is libpq's way to say that the
+// PG* variables tell all.
+func refuseEmpty(flags *pflag.FlagSet) (err error) {
+	flags.Visit(func(f *pflag.Flag) {
+		empty := f.Value.String() == ""
+		if list, ok := f.Value.(pflag.SliceValue); ok {
+			empty = slices.Contains(list.GetSlice(), "")
+		}
+		if empty && f.Name != "db" && err == nil {
+			err = usagef("--%s was given without a value; leave it out, or name one", f.Name)
+		}
+	})
+	return err
 }
 
 // addJSON gives a command that prints a result the flag --json.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"regexp"
 	"strconv"
 	"strings"
 	"syscall"
@@ -34,11 +35,16 @@ func TestMain(m *testing.M) {
 //	fresh NAME            make another empty database and set $NAME to its connection string
 //	line N VAR            set $VAR to the last (N = last) or N-th line of the last output
 //	flip FILE OFFSET      flip a bit of a file's byte; a negative offset counts from the end
+//	capture VAR           set $VAR to all of the last output, without its last newline
+//	match REGEXP VAR      set $VAR to what the regexp's first group matches in the last output
+//	load CONN TABLE FORMAT FILE  COPY a file into a table, FORMAT being text or csv
+//	background, ends, awaits, holding, release: programs and sessions beside the script
 func TestScripts(t *testing.T) {
 	server, err := pgtemp.Start(t.Context(), pgtemp.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
+	askPassword(t, server, "locked")
 	t.Cleanup(func() {
 		if err := server.Remove(); err != nil {
 			t.Error(err)
@@ -58,12 +64,40 @@ func TestScripts(t *testing.T) {
 			env.Setenv("PGRECALL_REPO", env.WorkDir+"/repo")
 			env.Setenv("PORT", strconv.Itoa(server.Port()))
 			env.Values["server"] = server
+			env.Values["processes"] = processes{}
+			env.Values["sessions"] = map[string]*pgx.Conn{}
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"sql": runSQL, "exits": exits, "fresh": fresh, "line": setLine, "flip": flip,
+			"sql": runSQL, "exits": exits, "fresh": fresh, "line": setLine, "flip": flip, "capture": capture, "match": match, "load": load,
+			"background": background, "ends": ends, "awaits": awaits, "holding": holding, "release": release,
 		},
 	})
+}
+
+// askPassword makes the server ask one role for its password; it trusts all others.
+func askPassword(t *testing.T, server *pgtemp.Server, role string) {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), server.ConnString("postgres"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(t.Context())
+	var path string
+	if err := conn.QueryRow(t.Context(), "SHOW hba_file").Scan(&path); err != nil {
+		t.Fatal(err)
+	}
+	rules, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	asks := fmt.Sprintf("host all %s 127.0.0.1/32 scram-sha-256\nhost replication %[1]s 127.0.0.1/32 scram-sha-256\n", role)
+	if err := os.WriteFile(path, append([]byte(asks), rules...), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := conn.Exec(t.Context(), "SELECT pg_reload_conf()"); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func runSQL(ts *testscript.TestScript, neg bool, args []string) {
@@ -149,4 +183,35 @@ func flip(ts *testscript.TestScript, neg bool, args []string) {
 	data[at] ^= 1
 	ts.Check(os.Chmod(path, 0o600))
 	ts.Check(os.WriteFile(path, data, 0o600))
+}
+
+func capture(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) != 1 || neg {
+		ts.Fatalf("usage: capture VAR")
+	}
+	ts.Setenv(args[0], strings.TrimSuffix(ts.ReadFile("stdout"), "\n"))
+}
+
+func load(ts *testscript.TestScript, neg bool, args []string) {
+	forms := map[string]string{"text": "", "csv": " (FORMAT csv, HEADER)"}
+	if len(args) != 4 || neg {
+		ts.Fatalf("usage: load CONN TABLE FORMAT FILE")
+	}
+	ctx := context.Background()
+	conn, err := pgx.Connect(ctx, args[0])
+	ts.Check(err)
+	defer conn.Close(ctx)
+	_, err = conn.PgConn().CopyFrom(ctx, strings.NewReader(ts.ReadFile(args[3])), "COPY "+args[1]+" FROM STDIN"+forms[args[2]])
+	ts.Check(err)
+}
+
+func match(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) != 2 || neg {
+		ts.Fatalf("usage: match REGEXP VAR")
+	}
+	m := regexp.MustCompile("(?m)" + args[0]).FindStringSubmatch(ts.ReadFile("stdout"))
+	if len(m) < 2 {
+		ts.Fatalf("%s matches nothing of the output", args[0])
+	}
+	ts.Setenv(args[1], m[1])
 }
