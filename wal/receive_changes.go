@@ -160,7 +160,7 @@ func (s *session) name(ctx context.Context, raw string, m *pgoutput.Relation) (s
 	text, ok, err := s.side.text(ctx, raw)
 	if err == nil && !ok {
 		err = &nameError{fmt.Errorf("table %q.%q (oid %d): the name %q is not UTF-8, and the database's encoding, %s, does not say what it is: rename it",
-			m.Schema, m.Name, m.OID, raw, s.side.encoding)}
+			m.Schema, m.Name, m.OID, raw, s.side.database.encoding)}
 	}
 	return text, err
 }

@@ -42,8 +42,8 @@ const writePatience = 30 * time.Second
 func connectReplication(ctx context.Context, base *pgx.ConnConfig, s *side) (*replication, error) {
 	c := sessionConfig(base).Config
 	c.RuntimeParams["replication"] = "database"
-	c.RuntimeParams["client_encoding"] = s.encoding // no byte of a row is converted
-	if s.version >= 170000 {
+	c.RuntimeParams["client_encoding"] = s.database.encoding // no byte of a row is converted
+	if s.database.version >= 170000 {
 		c.RuntimeParams["transaction_timeout"] = "0" // decoding runs in transactions
 	}
 	pg, err := pgconn.ConnectConfig(ctx, &c)
@@ -115,7 +115,7 @@ func (r *replication) receive(deadline time.Time) (pgproto3.BackendMessage, erro
 	}
 	// After the deadline was set: a wake before it has left this mark, a later one
 	// has moved the deadline.
-	if r.woken.Swap(false) {
+	if r.woken.Load() && r.woken.Swap(false) {
 		r.deadline = time.Time{}
 		return nil, nil
 	}

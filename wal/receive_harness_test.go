@@ -42,10 +42,24 @@ func newSource(t testing.TB, server *pgtemp.Server, name string, options ...stri
 	config.DefaultQueryExecMode = pgx.QueryExecModeExec
 	s := &testSource{t: t, server: server, config: config}
 	s.connect()
-	t.Cleanup(func() { s.conn.Close(context.Background()) })
+	t.Cleanup(s.leave)
 	s.exec("create schema pgrecall", "create table pgrecall.marks (name text primary key)", "create publication pgrecall for all tables")
 	s.newLog("pgrecall_" + name)
 	return s
+}
+
+// leave frees the slot; the server may be gone.
+func (s *testSource) leave() {
+	ctx := context.Background()
+	s.conn.Close(ctx)
+	conn, err := pgx.ConnectConfig(ctx, s.config)
+	if err != nil {
+		return
+	}
+	defer conn.Close(ctx)
+	if _, err := conn.Exec(ctx, "select pg_drop_replication_slot(slot_name) from pg_replication_slots where database = current_database() and not active"); err != nil {
+		s.t.Log(err)
+	}
 }
 
 // newLog makes a slot and the start of a log that begins with it.

@@ -29,7 +29,7 @@ const sequenceBatch = 200
 // may not read are counted.
 func (s *side) sampleSequences(ctx context.Context) (samples []format.SequenceSample, unreadable int, err error) {
 	err = s.ask(ctx, func(ctx context.Context, conn *pgx.Conn) error {
-		samples, unreadable, err = readSequences(ctx, conn, s.version)
+		samples, unreadable, err = readSequences(ctx, conn, s.database.version)
 		return err
 	})
 	if err != nil {

@@ -194,8 +194,8 @@ func (s *session) checkServer(ctx context.Context) error {
 		return gap("the source is another cluster: its system identifier is %s, the log's %s", id.SystemID, s.Start.SystemID)
 	case id.Timeline != s.Start.Timeline:
 		return gap("the source is on timeline %d, the log on %d: it was promoted or restored", id.Timeline, s.Start.Timeline)
-	case s.side.database != s.Start.DatabaseOID:
-		return gap("the source is another database: its oid is %d, the log's %d", s.side.database, s.Start.DatabaseOID)
+	case s.side.database.oid != s.Start.DatabaseOID:
+		return gap("the source is another database: its oid is %d, the log's %d", s.side.database.oid, s.Start.DatabaseOID)
 	case position < s.end():
 		return gap("the source is at %s, behind the end of the log: it was set back to an earlier state", position)
 	}
@@ -394,6 +394,9 @@ func (s *session) copyData(ctx context.Context, b []byte) error {
 	case len(b) == keepaliveSize && b[0] == keepaliveKind:
 		position := lsnAt(b, 1)
 		s.repl.sawPosition(position)
+		if o := s.overlap; o != nil && !s.inside && position > o.EndLSN {
+			return s.another("nothing") // all up to position has been sent
+		}
 		if s.Once && !s.inside && position >= s.target {
 			s.complete = true
 		}

@@ -2,6 +2,7 @@ package wal
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"sync"
@@ -21,13 +22,17 @@ const sidePatience = time.Minute
 type side struct {
 	config *pgx.ConnConfig
 
+	database sourceDatabase
+
 	mu   sync.Mutex
 	conn *pgx.Conn
+}
 
-	// Of the database, the same for every connection.
-	version  int // server_version_num
-	encoding string
-	database uint32
+// sourceDatabase is what does not change from connection to connection.
+type sourceDatabase struct {
+	oid      uint32
+	version  int    // server_version_num
+	encoding string // PostgreSQL's name of it
 }
 
 // sessionConfig returns a copy of base with the pinned settings of every session.
@@ -67,12 +72,18 @@ func (s *side) connect(ctx context.Context) error {
 }
 
 func (s *side) prepare(ctx context.Context, conn *pgx.Conn) error {
+	var d sourceDatabase
 	err := conn.QueryRow(ctx, `select current_setting('server_version_num')::int, pg_encoding_to_char(encoding), oid
-		from pg_catalog.pg_database where datname = current_database()`).Scan(&s.version, &s.encoding, &s.database)
+		from pg_catalog.pg_database where datname = current_database()`).Scan(&d.version, &d.encoding, &d.oid)
 	if err != nil {
 		return fmt.Errorf("read the source's version and encoding: %w", err)
 	}
-	if s.version >= 170000 {
+	if s.conn == nil {
+		s.database = d // of the first connection: others read it without the lock
+	} else if d != s.database {
+		return errors.New("the source is another database than a moment ago")
+	}
+	if d.version >= 170000 {
 		if _, err := conn.Exec(ctx, `set transaction_timeout = 0`); err != nil {
 			return fmt.Errorf("pin transaction_timeout: %w", err)
 		}
@@ -155,14 +166,14 @@ func (s *side) text(ctx context.Context, raw string) (text string, ok bool, err 
 	switch {
 	case isASCII(raw):
 		return raw, true, nil
-	case s.encoding == "UTF8" || s.encoding == "SQL_ASCII":
+	case s.database.encoding == "UTF8" || s.database.encoding == "SQL_ASCII":
 		return raw, utf8.ValidString(raw), nil
 	}
 	err = s.ask(ctx, func(ctx context.Context, conn *pgx.Conn) error {
-		return conn.QueryRow(ctx, `select convert_from($1::bytea, $2::text::name)`, []byte(raw), s.encoding).Scan(&text)
+		return conn.QueryRow(ctx, `select convert_from($1::bytea, $2::text::name)`, []byte(raw), s.database.encoding).Scan(&text)
 	})
 	if err != nil {
-		return "", false, fmt.Errorf("convert a name from %s: %w", s.encoding, err)
+		return "", false, fmt.Errorf("convert a name from %s: %w", s.database.encoding, err)
 	}
 	return text, true, nil
 }

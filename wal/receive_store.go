@@ -132,6 +132,7 @@ func (s *session) await(ctx context.Context) error {
 			}
 		}
 	}
+	s.heardAt = time.Now() // nobody listened meanwhile
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
