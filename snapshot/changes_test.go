@@ -41,6 +41,7 @@ func (n *notes) has(kind NoteKind) bool {
 // the catalog read, what would make COPY show too few rows or other values.
 func TestATableChangedBetweenTheSnapshotAndItsLockIsNeverCopiedWrong(t *testing.T) {
 	const before = "1\tone\tsad\n2\ttwo\tsad\n"
+	all := newDatabase(t)
 	for _, c := range []struct {
 		name, ddl string
 		log       bool // join a log
@@ -72,7 +73,8 @@ func TestATableChangedBetweenTheSnapshotAndItsLockIsNeverCopiedWrong(t *testing.
 			log: true, anew: true, want: "1\tone\tok\n2\ttwo\tok\n"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			d := newDatabase(t)
+			d := &database{t: t, config: all.config, conn: all.conn}
+			d.exec(`DROP SCHEMA IF EXISTS s CASCADE; DROP SCHEMA public CASCADE; CREATE SCHEMA public`)
 			d.exec(`CREATE TYPE mood AS ENUM ('sad', 'ok'); CREATE TABLE t (id int PRIMARY KEY, v varchar(10), m mood DEFAULT 'sad');
 				INSERT INTO t VALUES (1, 'one'), (2, 'two'); CREATE TABLE other AS SELECT 'other' AS o`)
 			tracer := &notes{}
@@ -110,6 +112,22 @@ func TestATableChangedBetweenTheSnapshotAndItsLockIsNeverCopiedWrong(t *testing.
 				}
 			}
 		})
+	}
+}
+
+func TestARenameThatChangesTheTextOfStoredNamesMakesAllBeginAnew(t *testing.T) {
+	d := newDatabase(t)
+	d.exec(`CREATE SCHEMA s; CREATE TABLE s.named (); CREATE TABLE t (c regclass[]); INSERT INTO t VALUES ('{s.named}')`)
+	for _, c := range []struct {
+		ddl, want string
+		anew      bool
+	}{{`CREATE TABLE more (); CREATE TEMP TABLE temporary ()`, "{s.named}\n", false}, {`ALTER TABLE s.named RENAME TO renamed`, "{s.renamed}\n", true},
+		{`ALTER SCHEMA s RENAME TO r`, "{r.renamed}\n", true}} {
+		tracer := &notes{}
+		taken, sink := d.take(Options{Tracer: tracer, at: d.during("copied", func() { d.exec(c.ddl) })})
+		if got := string(sink.rows(t, taken, "t")); got != c.want || tracer.has(NoteRetrying) != c.anew {
+			t.Errorf("%s: got %q, notes %+v", c.ddl, got, tracer.list)
+		}
 	}
 }
 
@@ -180,7 +198,7 @@ func TestATableIsLockedFromItsFirstRangeToItsLast(t *testing.T) {
 // waitsForLock waits until a statement in the test's database waits for a lock on table big.
 func (d *database) waitsForLock() {
 	d.t.Helper()
-	for d.text(`SELECT count(*)::text FROM pg_locks WHERE relation = 'big'::regclass AND NOT granted`) == "0" {
+	for d.text(`SELECT count(*)::text || pg_sleep(0.01) FROM pg_locks WHERE relation = 'big'::regclass AND NOT granted`) == "0" {
 	}
 }
 

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strconv"
@@ -19,6 +21,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/pgrecall/pgrecall/engine/pgtemp"
 	"github.com/pgrecall/pgrecall/format"
 )
 
@@ -370,5 +373,42 @@ func TestARowStreamIsCutAtRowEndsHoweverItArrives(t *testing.T) {
 	}
 	if err := w.finish(); err == nil {
 		t.Error("a stream that ends inside of a row was taken")
+	}
+}
+
+func TestAStandbyIsCopiedWithoutItsUnloggedTablesAndJoinsNoLog(t *testing.T) {
+	noLeak(t)
+	primary, err := pgtemp.Start(t.Context(), pgtemp.Options{Settings: map[string]string{"fsync": "off"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { primary.Remove() })
+	d := openDatabase(t, primary)
+	d.exec(`CREATE TABLE logged (id serial, a int); INSERT INTO logged (a) VALUES (1), (2); CREATE UNLOGGED TABLE unlogged (id serial)`)
+	// A cleanly stopped cluster that is told to be a standby is a consistent one at once.
+	if err := primary.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	signal := filepath.Join(primary.DataDir(), "standby.signal")
+	if err := os.WriteFile(signal, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := primary.Restart(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	d.conn = connect(t, d.config)
+	tracer := &notes{}
+	taken, sink := d.take(Options{Tracer: tracer})
+	if got := string(sink.rows(t, taken, "logged")); got != "1\t1\n2\t2\n" {
+		t.Errorf("got %q", got)
+	}
+	if len(taken.Skipped) != 1 || taken.Skipped[0].Name != "unlogged" || !tracer.has(NoteSkipped) || len(taken.Body.Tables) != 1 {
+		t.Errorf("skipped %+v", taken.Skipped)
+	}
+	if len(taken.Body.Sequences) != 1 || taken.Envelope.Groups[0].LSN == 0 {
+		t.Errorf("sequences %+v, group %+v", taken.Body.Sequences, taken.Envelope.Groups[0])
+	}
+	if _, err := Take(t.Context(), d.config, Options{Joins: &format.LogStart{}}, &memorySink{}); err == nil || !strings.Contains(err.Error(), "standby") {
+		t.Errorf("a snapshot of a standby joined a log: %v", err)
 	}
 }

@@ -105,6 +105,9 @@ func (r *run) readInSnapshot(ctx context.Context) error {
 	if r.types, err = readTypes(ctx, tx, columnTypes(r.catalog)); err != nil {
 		return err
 	}
+	if r.names, err = readNames(ctx, tx, r.types); err != nil {
+		return err
+	}
 	return tx.Commit(ctx)
 }
 

@@ -122,7 +122,7 @@ func (d *database) take(o Options) (*Taken, *memorySink) {
 func (d *database) awaitNoSession() {
 	d.t.Helper()
 	for {
-		if d.text(`SELECT count(*)::text FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'pgrecall'`) == "0" {
+		if d.text(`SELECT count(*)::text || pg_sleep(0.01) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'pgrecall'`) == "0" {
 			return
 		}
 	}

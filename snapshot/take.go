@@ -78,6 +78,7 @@ type run struct {
 	tables      []*table
 	partBytes   int64
 	types       string // how the types of the tables' columns write their values
+	names       map[string]bool
 	early       []format.SequenceSample
 
 	exported group // the lead's

@@ -157,6 +157,22 @@ func TestEachTableIsCopiedAloneWhateverItsKindAndName(t *testing.T) {
 	}
 }
 
+func TestARangeOfAnInheritanceParentHasNoRowsOfItsChildren(t *testing.T) {
+	d := newDatabase(t)
+	d.exec(`CREATE TABLE parent (a int, no_columns text); ALTER TABLE parent DROP COLUMN no_columns; CREATE TABLE child () INHERITS (parent);
+		INSERT INTO parent SELECT g FROM generate_series(1, 2000) g; INSERT INTO child SELECT g FROM generate_series(10001, 12000) g;
+		CREATE TABLE no_columns (); INSERT INTO no_columns SELECT FROM generate_series(1, 3000)`)
+	taken, sink := d.take(Options{PartBytes: 16 << 10})
+	for name, first := range map[string]string{"parent": "1\n", "child": "10001\n"} {
+		if lines := sink.lines(t, taken, name); len(lines) != 2000 || lines[0] != first || len(taken.table(t, name).Parts) < 3 {
+			t.Errorf("%s has %d rows in %d parts", name, len(lines), len(taken.table(t, name).Parts))
+		}
+	}
+	if table := taken.table(t, "no_columns"); table.Rows != 3000 || table.RawBytes != 3000 || len(table.Parts) < 3 {
+		t.Errorf("a table without columns has %d rows of %d bytes in %d parts", table.Rows, table.RawBytes, len(table.Parts))
+	}
+}
+
 func TestASelectionRestrictsRowsAndIsRecorded(t *testing.T) {
 	d := newDatabase(t)
 	d.exec(`CREATE TABLE a (id serial); CREATE TABLE b (id serial); CREATE SCHEMA s; CREATE TABLE s.c (id int)`)

@@ -149,11 +149,46 @@ func (r *run) checkTypes(ctx context.Context) error {
 	if now != r.types {
 		return &changedError{"the labels of an enum or the attributes of a composite type were changed"}
 	}
-	if !slices.Contains(strings.Split(now, "\n"), "names") {
-		return nil
+	names, err := readNames(ctx, r.look, r.types)
+	if err != nil {
+		return err
 	}
-	if err := r.catalogUnchanged(ctx); err != nil {
-		return fmt.Errorf("a column holds names of objects (regclass or its kin): %w", err)
+	for line := range r.names {
+		if !names[line] {
+			return &changedError{"a column holds names of objects (regclass or its kin), and one was renamed or dropped"}
+		}
 	}
 	return nil
+}
+
+// readNames returns the names and oids of all user-made objects that a value of a name type can stand for, a line for
+// each; none if the types as readTypes describes them have no such type. New objects change no value.
+func readNames(ctx context.Context, q catalog.Querier, types string) (map[string]bool, error) {
+	if !slices.Contains(strings.Split(types, "\n"), "names") {
+		return nil, nil
+	}
+	rows, err := q.Query(ctx, `
+		SELECT concat_ws(' ', 'class', oid, relnamespace, relname) FROM pg_class WHERE oid >= 16384 AND relpersistence <> 't' AND relnamespace <> 'pg_toast'::regnamespace
+		UNION ALL SELECT concat_ws(' ', 'proc', oid, pronamespace, proname, proargtypes) FROM pg_proc WHERE oid >= 16384
+		UNION ALL SELECT concat_ws(' ', 'type', t.oid, t.typnamespace, t.typname) FROM pg_type t
+			WHERE t.oid >= 16384 AND NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = t.typrelid AND c.relpersistence = 't')
+			AND NOT EXISTS (SELECT FROM pg_type e JOIN pg_class c ON c.oid = e.typrelid WHERE e.oid = t.typelem AND c.relpersistence = 't')
+		UNION ALL SELECT concat_ws(' ', 'oper', oid, oprnamespace, oprname, oprleft, oprright) FROM pg_operator WHERE oid >= 16384
+		UNION ALL SELECT concat_ws(' ', 'collation', oid, collnamespace, collname) FROM pg_collation WHERE oid >= 16384
+		UNION ALL SELECT concat_ws(' ', 'config', oid, cfgnamespace, cfgname) FROM pg_ts_config WHERE oid >= 16384
+		UNION ALL SELECT concat_ws(' ', 'dictionary', oid, dictnamespace, dictname) FROM pg_ts_dict WHERE oid >= 16384
+		UNION ALL SELECT concat_ws(' ', 'namespace', oid, nspname) FROM pg_namespace WHERE nspname !~ '^pg_(toast_)?temp_'
+		UNION ALL SELECT concat_ws(' ', 'role', oid, rolname) FROM pg_roles`)
+	if err != nil {
+		return nil, fmt.Errorf("read the names of objects: %w", err)
+	}
+	lines, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		return nil, fmt.Errorf("read the names of objects: %w", err)
+	}
+	names := make(map[string]bool, len(lines))
+	for _, line := range lines {
+		names[line] = true
+	}
+	return names, nil
 }
