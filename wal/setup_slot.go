@@ -36,6 +36,13 @@ func (s *setup) makeSlot(ctx context.Context) (err error) {
 	s.changed(StepSlot, s.slotChange())
 	s.report(Progress{Step: StepLog})
 	// Only now, on another connection than the one that made the slot: whatever this does not see is decoded.
+	// The xmax of a snapshot is one beyond the last transaction that ended (GetSnapshotData in
+	// src/backend/storage/ipc/procarray.c), and an open one may have a greater id: its commit record may already lie
+	// before the slot's start, as while it waits for a standby, and yet a later snapshot with it as xmin would
+	// seem to join. A transaction of our own that ends now moves the xmax beyond all ids given so far.
+	if _, err := s.nextXID(ctx); err != nil {
+		return err
+	}
 	v, err := currentVisibility(ctx, s.conn)
 	if err != nil {
 		return err

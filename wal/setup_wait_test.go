@@ -195,3 +195,24 @@ func (d *database) until(sql string) {
 		}
 	}
 }
+
+// A transaction that was open when the log began, and after which none has ended, may have its commit record before
+// the slot's start: no snapshot that does not see it may join.
+func TestTheLogStartsBeyondEveryTransactionThatIsOpen(t *testing.T) {
+	d := newDatabase(t)
+	open := d.connect("postgres")
+	var xid uint64
+	r := d.init(InitOptions{Report: func(p Progress) {
+		if p.Step != StepLog {
+			return
+		}
+		execOn(t, open, "BEGIN")
+		if err := open.QueryRow(t.Context(), "SELECT pg_current_xact_id()::text::bigint").Scan(&xid); err != nil {
+			t.Error(err)
+		}
+	}})
+	defer execOn(t, open, "ROLLBACK")
+	if xid == 0 || r.Log.Visibility.Xmax <= xid {
+		t.Errorf("transaction %d is open and the log's visibility is %v", xid, r.Log.Visibility)
+	}
+}
