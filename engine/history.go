@@ -2,12 +2,14 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/pgrecall/pgrecall/engine/internal/plan"
 	"github.com/pgrecall/pgrecall/format"
+	"github.com/pgrecall/pgrecall/snapshot/catalog"
 	"github.com/pgrecall/pgrecall/wal"
 )
 
@@ -31,6 +33,8 @@ type history struct {
 	before, after map[uint32]format.SequenceSample
 	afterSeen     bool
 	tables        map[uint32]*pastTable
+	// stored are the tables' stored generated columns.
+	stored map[uint32]map[string]bool
 }
 
 // pastSegment is a segment that holds transactions to apply.
@@ -66,8 +70,8 @@ type statement struct {
 }
 
 // newHistory makes the one pass. It reads no change of any table.
-func newHistory(ctx context.Context, h *holding, c plan.Choice, body *format.Body) (*history, error) {
-	p := &history{held: h, choice: c, body: body, tables: map[uint32]*pastTable{},
+func newHistory(ctx context.Context, h *holding, c plan.Choice, body *format.Body, objects *catalog.Catalog) (*history, error) {
+	p := &history{held: h, choice: c, body: body, tables: map[uint32]*pastTable{}, stored: storedColumns(objects),
 		before: map[uint32]format.SequenceSample{}, after: map[uint32]format.SequenceSample{}}
 	p.reached = point(c.Base.From, 0, c.Base.FromTime)
 	for _, s := range body.Sequences {
@@ -196,7 +200,8 @@ func (p *history) count(t *format.Transaction, layout *format.Layout, c format.T
 	if known.conflict != nil {
 		return
 	}
-	if what := differs(data, layout); what != "" {
+	copied, _ := p.copied(layout)
+	if what := differs(data, &copied); what != "" {
 		known.conflict = &conflict{*t, what}
 	}
 }
@@ -278,13 +283,25 @@ func (p *history) records(ctx context.Context, t *format.TableData, fn func(form
 			return err
 		}
 		txns := seg.Transactions()
+		layouts, left := make([]format.Layout, len(seg.Layouts())), make([][]bool, len(seg.Layouts()))
+		for i := range layouts {
+			layouts[i], left[i] = p.copied(&seg.Layouts()[i])
+		}
 		err = seg.Records(ctx, t.OID, func(r format.Record) error {
 			txn := &txns[r.Txn]
 			if txn.EndLSN <= s.past || txn.EndLSN > p.choice.Cut || p.sees(t, txn.XID) {
 				return nil
 			}
-			if what := differs(t, &seg.Layouts()[r.Layout]); what != "" {
+			if what := differs(t, &layouts[r.Layout]); what != "" {
 				return integrityf("table %s.%s: %s, and the segment's transactions do not tell it", t.Schema, t.Name, what)
+			}
+			if skip := left[r.Layout]; skip != nil {
+				var errOld, errNew error
+				r.Old, errOld = without(r.Old, skip)
+				r.New, errNew = without(r.New, skip)
+				if err := errors.Join(errOld, errNew); err != nil {
+					return err
+				}
 			}
 			return fn(r)
 		})

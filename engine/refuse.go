@@ -15,8 +15,10 @@ import (
 type crossing struct {
 	past    *history
 	catalog *catalog.Catalog
-	// wanted are the tables to be restored, by oid.
+	// wanted are the tables whose rows are to be restored, by oid; named are these and those without rows of their
+	// own, as partitioned tables are.
 	wanted map[uint32]*format.TableData
+	named  map[uint32]catalog.Name
 	// whole: all of the database, so that every object counts.
 	whole bool
 	// lenient accepts objects as of the snapshot where no layout changed.
@@ -35,10 +37,17 @@ func (c *crossing) judge() (notIncluded []string, err error) {
 			notIncluded = append(notIncluded, why)
 		}
 	}
+	partitioned := c.partitioned()
 	for _, oid := range sortedKeys(c.past.tables) {
 		t := c.past.tables[oid]
-		if t.conflict == nil || !c.whole && c.wanted[oid] == nil {
+		// A table that the snapshot does not know may be a new partition of one that is wanted.
+		unknown := partitioned && c.past.data(oid) == nil
+		if t.conflict == nil || !c.whole && c.wanted[oid] == nil && !unknown {
 			continue
+		}
+		if unknown && !c.whole {
+			what := fmt.Sprintf("table %s.%s was made after the snapshot and has rows; it may be a partition of what is restored", t.layout.Schema, t.layout.Name)
+			return nil, c.refuse(t.conflict.txn, what, false)
 		}
 		what := fmt.Sprintf("table %s.%s: %s, and no statement in the log says why", t.layout.Schema, t.layout.Name, t.conflict.what)
 		return nil, c.refuse(t.conflict.txn, what, false)
@@ -85,12 +94,23 @@ func tampers(d *wal.DDL) bool {
 func (c *crossing) touched(s *statement) []uint32 {
 	var tables []uint32
 	for _, oid := range s.TouchedTables() {
-		if t := c.wanted[oid]; t != nil && !c.past.sees(t, s.txn.XID) || t == nil && c.whole {
+		t := c.wanted[oid]
+		_, named := c.named[oid]
+		if t != nil && !c.past.sees(t, s.txn.XID) || t == nil && (named || c.whole) {
 			tables = append(tables, oid)
 		}
 	}
-	// A wanted table's parents pass on their columns, and its types are found by the capture itself.
 	return tables
+}
+
+// partitioned says whether a partitioned table is to be restored.
+func (c *crossing) partitioned() bool {
+	for i := range c.catalog.Tables {
+		if _, named := c.named[c.catalog.Tables[i].OID]; named && c.catalog.Tables[i].Kind == "p" {
+			return true
+		}
+	}
+	return false
 }
 
 // changesLayout says whether any of the tables is not, after the statement, what the snapshot says of it.
@@ -114,6 +134,9 @@ func (c *crossing) sameColumns(t *wal.DDLTable) bool {
 		return false
 	}
 	k := &c.catalog.Tables[i]
+	if k.Kind == "p" {
+		return false // its columns do not tell whether a partition came or went
+	}
 	if k.Schema != t.Schema || k.Name != t.Name || k.Kind != t.Kind || k.LiveIdentity != t.Identity || k.Persistence != t.Persistence {
 		return false
 	}

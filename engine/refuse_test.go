@@ -81,6 +81,26 @@ func TestTheNearestPointsAroundAStatementAreExact(t *testing.T) {
 	}
 }
 
+func TestANewPartitionHindersItsPartitionedTable(t *testing.T) {
+	place, db := protect(t, schema...)
+	exec(t, db, "CREATE TABLE events_2030 PARTITION OF events FOR VALUES FROM ('2030-01-01') TO ('2031-01-01')", "INSERT INTO events VALUES (1, '2030-05-05', 'new')")
+	drain(t, place, db)
+	to := newDatabase(t)
+	_, err := Restore(t.Context(), RestoreOptions{Place: place, To: to, Tables: []string{"events"}})
+	contains(t, err, "events_2030", "--before-xid")
+	if _, err := Restore(t.Context(), RestoreOptions{Place: place, To: to, Tables: []string{"users"}}); err != nil {
+		t.Errorf("a table that it is no partition of: %v", err)
+	}
+	exec(t, db, "ALTER TABLE events DETACH PARTITION events_2030")
+	take(t, place, db)
+	exec(t, db, "ALTER TABLE events ATTACH PARTITION events_2030 FOR VALUES FROM ('2030-01-01') TO ('2031-01-01')", "INSERT INTO log VALUES ('x')")
+	drain(t, place, db)
+	for _, lenient := range []bool{false, true} {
+		_, err = Restore(t.Context(), RestoreOptions{Place: place, To: to, Tables: []string{"events"}, CatalogOfSnapshot: lenient})
+		contains(t, err, "ALTER TABLE", "events")
+	}
+}
+
 func TestWhatChangesNothingDoesNotHinder(t *testing.T) {
 	place, db := protect(t, schema...)
 	exec(t, db, "CREATE MATERIALIZED VIEW totals AS SELECT user_id, sum(amount) FROM orders GROUP BY 1")

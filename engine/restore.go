@@ -241,7 +241,7 @@ func (r *restore) choose(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	if r.past, err = newHistory(ctx, r.held, c, body); err != nil {
+	if r.past, err = newHistory(ctx, r.held, c, body, r.catalog); err != nil {
 		return err
 	}
 	options, err := r.ddlOptions(selected)
@@ -251,7 +251,7 @@ func (r *restore) choose(ctx context.Context) (err error) {
 	if r.script, err = r.catalog.DDL(options); err != nil {
 		return usagef("%w", err)
 	}
-	question := crossing{past: r.past, catalog: r.catalog, wanted: map[uint32]*format.TableData{},
+	question := crossing{past: r.past, catalog: r.catalog, wanted: map[uint32]*format.TableData{}, named: r.script.Tables,
 		whole: options.Tables == nil, lenient: r.o.CatalogOfSnapshot}
 	for i := range body.Tables {
 		if t := &body.Tables[i]; r.script.Tables[t.OID] != (catalog.Name{}) {

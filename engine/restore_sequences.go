@@ -39,7 +39,8 @@ func (r *restore) setSequences(ctx context.Context, ran map[uint32]bool) error {
 			r.tracer.Note(Note{LevelWarn, fmt.Sprintf("sequence %s.%s: its value was never sampled; it stays at its start", names[oid].Schema, names[oid].Name)})
 			continue
 		}
-		_, err = r.target.conn.Exec(ctx, `SELECT pg_catalog.setval($1::text::pg_catalog.regclass, $2, $3)`,
+		// A data-only restore takes the target's sequences as they are; there may be none of this name.
+		_, err = r.target.conn.Exec(ctx, `SELECT pg_catalog.setval(pg_catalog.to_regclass($1::text), $2, $3)`,
 			quoteName(names[oid].Schema, names[oid].Name), s.Value, s.Called)
 		if err != nil {
 			return fmt.Errorf("set sequence %s.%s: %w", names[oid].Schema, names[oid].Name, err)
