@@ -109,7 +109,6 @@ func (r *tableRows) part(ctx context.Context, i int, emit merge.Emit) (int64, er
 	if err != nil {
 		return 0, fmt.Errorf("table %s: %w", r.name(), err)
 	}
-	object.Trim()
 	m := r.merger()
 	var buf []byte
 	for c, chunk := range object.Chunks() {

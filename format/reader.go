@@ -55,25 +55,30 @@ type Reader struct {
 	decoder decoder
 	buffers sync.Pool // of *[]byte
 
-	lock       sync.Mutex
-	tail       []byte // the object's last bytes, nil after Trim
+	tail       []byte // the object's last bytes
 	tailOffset int64
 }
 
-// tailSize is how much of an object's end is read at once on opening: for most
-// objects the whole index, for small ones everything.
-const tailSize = 64 << 10
+// tailSize is how much of an object's end is read at once on opening. Of an object
+// that holds rows it is the trailer alone, so that nobody who opens it for one
+// table's sake reads a byte of another's; of others it is everything, mostly.
+func tailSize(k ObjectKind) int64 {
+	if k == KindPart || k == KindSegment {
+		return trailerSize
+	}
+	return 64 << 10
+}
 
-// OpenObject reads an object's header, trailer and index, and checks them. It makes
-// one range request for an object of up to 64 KiB, two for a larger one, and a third
-// if the index alone is larger. An error that is ErrCorrupt is about the object's
-// bytes, any other about reading them.
+// OpenObject reads an object's header, trailer and index, and checks them, and no
+// chunk of a part or segment. It makes three range requests for these, for other
+// objects one if they have up to 64 KiB. An error that is ErrCorrupt is about the
+// object's bytes, any other about reading them.
 func OpenObject(ctx context.Context, r Ranger, o Object) (*Reader, error) {
 	d := &Reader{ranger: r, object: o}
 	if o.Size < minObject {
 		return nil, d.corrupt(FailTruncated, "%d bytes are too few for an object", o.Size)
 	}
-	d.tailOffset = max(0, o.Size-tailSize)
+	d.tailOffset = max(0, o.Size-tailSize(o.Kind))
 	d.tail = make([]byte, o.Size-d.tailOffset)
 	if err := d.read(ctx, d.tailOffset, d.tail); err != nil {
 		return nil, err
@@ -207,14 +212,6 @@ func (d *Reader) Object() Object { return d.object }
 // Chunks lists the object's chunks in their order. The caller must not change it.
 func (d *Reader) Chunks() []Chunk { return d.chunks }
 
-// Trim drops the bytes kept from opening, at most 64 KiB, from which chunks at the
-// object's end are read without a request.
-func (d *Reader) Trim() {
-	d.lock.Lock()
-	d.tail = nil
-	d.lock.Unlock()
-}
-
 // ReadChunk reads chunk i whole, checks it, and returns its bytes before compression.
 // It uses dst's memory, overwriting it, if its capacity suffices. It makes at most one
 // range request.
@@ -274,11 +271,8 @@ func (d *Reader) release(b *[]byte) {
 
 // readAt fills p from the bytes kept from opening if they hold them, else from the store.
 func (d *Reader) readAt(ctx context.Context, off int64, p []byte) error {
-	d.lock.Lock()
-	tail := d.tail
-	d.lock.Unlock()
-	if tail != nil && off >= d.tailOffset {
-		copy(p, tail[off-d.tailOffset:])
+	if off >= d.tailOffset {
+		copy(p, d.tail[off-d.tailOffset:])
 		return nil
 	}
 	return d.read(ctx, off, p)
