@@ -88,6 +88,7 @@ func (a *assembly) attachColumns() {
 			t.Columns = append(t.Columns, row.Column)
 		}
 	}
+	a.columns = nil // the largest of all; the rest goes with the reader
 }
 
 func (a *assembly) attachParts() {

@@ -18,12 +18,9 @@ import (
 // what pgrecall made do not count. It costs about as much as scanning the catalogs once.
 func Fingerprint(ctx context.Context, q Querier) (string, error) {
 	r := &reader{q: q, c: &Catalog{}}
-	version, err := collect[struct{ Version int }](ctx, r, "reading the server's version",
-		`SELECT current_setting('server_version_num')::int AS version`)
-	if err != nil {
+	if err := r.readVersion(ctx); err != nil {
 		return "", err
 	}
-	r.c.ServerVersion = version[0].Version
 	rows, err := collect[struct {
 		Catalog string
 		Rows    int64

@@ -5,10 +5,6 @@ import (
 	"strings"
 )
 
-// keywords are the key words of PostgreSQL 14 to 18 that pg_get_keywords() does
-// not call unreserved, in order; quote_identifier() (ruleutils.c) quotes them too.
-const keywords = " all analyse analyze and any array as asc asymmetric authorization between bigint binary bit boolean both case cast char character check coalesce collate collation column concurrently constraint create cross current_catalog current_date current_role current_schema current_time current_timestamp current_user dec decimal default deferrable desc distinct do else end except exists extract false fetch float for foreign freeze from full grant greatest group grouping having ilike in initially inner inout int integer intersect interval into is isnull join json json_array json_arrayagg json_exists json_object json_objectagg json_query json_scalar json_serialize json_table json_value lateral leading least left like limit localtime localtimestamp merge_action national natural nchar none normalize not notnull null nullif numeric offset on only or order out outer overlaps overlay placing position precision primary real references returning right row select session_user setof similar smallint some substring symmetric system_user table tablesample then time timestamp to trailing treat trim true union unique user using values varchar variadic verbose when where window with xmlattributes xmlconcat xmlelement xmlexists xmlforest xmlnamespaces xmlparse xmlpi xmlroot xmlserialize xmltable "
-
 // QuoteIdent gives an identifier as SQL text, quoted only where it must be.
 func QuoteIdent(name string) string {
 	plain := name != "" && (name[0] == '_' || (name[0] >= 'a' && name[0] <= 'z'))
@@ -16,7 +12,7 @@ func QuoteIdent(name string) string {
 		c := name[i]
 		plain = c == '_' || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9')
 	}
-	if plain && !strings.Contains(keywords, " "+name+" ") {
+	if plain && !isKeyword(name) {
 		return name
 	}
 	return `"` + strings.ReplaceAll(name, `"`, `""`) + `"`
@@ -68,7 +64,7 @@ func optionsSQL(options, toast []string) string {
 
 // isPlainWord says that a value can stand in an option list without quotes.
 func isPlainWord(s string) bool {
-	if s == "" || strings.Contains(keywords, " "+s+" ") {
+	if s == "" || isKeyword(s) {
 		return slices.Contains([]string{"true", "false", "on"}, s)
 	}
 	digits, dots := 0, 0
@@ -87,4 +83,30 @@ func isPlainWord(s string) bool {
 		return digits+dots == len(s) && digits > 0 && dots <= 1 && s[0] != '.'
 	}
 	return true
+}
+
+// isKeyword says that a word is one of those of PostgreSQL 14 to 18 that
+// pg_get_keywords() does not call unreserved: quote_identifier() (ruleutils.c) quotes them.
+func isKeyword(word string) bool {
+	switch word {
+	case "all", "analyse", "analyze", "and", "any", "array", "as", "asc", "asymmetric", "authorization", "between",
+		"bigint", "binary", "bit", "boolean", "both", "case", "cast", "char", "character", "check", "coalesce",
+		"collate", "collation", "column", "concurrently", "constraint", "create", "cross", "current_catalog",
+		"current_date", "current_role", "current_schema", "current_time", "current_timestamp", "current_user", "dec",
+		"decimal", "default", "deferrable", "desc", "distinct", "do", "else", "end", "except", "exists", "extract",
+		"false", "fetch", "float", "for", "foreign", "freeze", "from", "full", "grant", "greatest", "group",
+		"grouping", "having", "ilike", "in", "initially", "inner", "inout", "int", "integer", "intersect", "interval",
+		"into", "is", "isnull", "join", "json", "json_array", "json_arrayagg", "json_exists", "json_object",
+		"json_objectagg", "json_query", "json_scalar", "json_serialize", "json_table", "json_value", "lateral",
+		"leading", "least", "left", "like", "limit", "localtime", "localtimestamp", "merge_action", "national",
+		"natural", "nchar", "none", "normalize", "not", "notnull", "null", "nullif", "numeric", "offset", "on",
+		"only", "or", "order", "out", "outer", "overlaps", "overlay", "placing", "position", "precision", "primary",
+		"real", "references", "returning", "right", "row", "select", "session_user", "setof", "similar", "smallint",
+		"some", "substring", "symmetric", "system_user", "table", "tablesample", "then", "time", "timestamp", "to",
+		"trailing", "treat", "trim", "true", "union", "unique", "user", "using", "values", "varchar", "variadic",
+		"verbose", "when", "where", "window", "with", "xmlattributes", "xmlconcat", "xmlelement", "xmlexists",
+		"xmlforest", "xmlnamespaces", "xmlparse", "xmlpi", "xmlroot", "xmlserialize", "xmltable":
+		return true
+	}
+	return false
 }

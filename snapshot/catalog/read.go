@@ -46,7 +46,7 @@ func Read(ctx context.Context, q Querier) (*Catalog, error) {
 		}
 	}
 	r.assemble()
-	if err := checkText(r.c); err != nil {
+	if err := r.checkText(); err != nil {
 		return nil, err
 	}
 	if r.c.Database.Encoding == "SQL_ASCII" {
@@ -137,13 +137,24 @@ func expand(sql string) string {
 	}
 }
 
+// readVersion reads the server's version. For the rest of the transaction it turns off
+// jit, which compiles such queries for longer than they run.
+func (r *reader) readVersion(ctx context.Context) error {
+	rows, err := collect[struct {
+		Version int
+		JIT     string
+	}](ctx, r, "reading the server's version",
+		`SELECT current_setting('server_version_num')::int AS version, set_config('jit', 'off', true) AS jit`)
+	if err == nil {
+		r.c.ServerVersion = rows[0].Version
+	}
+	return err
+}
+
 func (r *reader) readServer(ctx context.Context) error {
-	version, err := collect[struct{ Version int }](ctx, r, "reading the server's version",
-		`SELECT current_setting('server_version_num')::int AS version`)
-	if err != nil {
+	if err := r.readVersion(ctx); err != nil {
 		return err
 	}
-	r.c.ServerVersion = version[0].Version
 	if r.c.ServerVersion < OldestServer {
 		return fmt.Errorf("the server's version is %d; PostgreSQL 14 or newer is needed", r.c.ServerVersion)
 	}

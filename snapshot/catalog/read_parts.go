@@ -15,7 +15,7 @@ type constraintRow struct {
 type indexRow struct {
 	Index
 	Relation  uint32
-	Full      string // pg_get_indexdef
+	Full      string // pg_get_indexdef, of an index without constraint
 	Prefix    string // what Full begins with, up to USING
 	Columns   []int16
 	Targets   []int32
@@ -69,7 +69,7 @@ func (r *reader) readIndexes(ctx context.Context) error {
 	var err error
 	r.indexes, err = collect[indexRow](ctx, r, "reading indexes", `
 SELECT i.indexrelid AS oid, i.indrelid AS relation, c.relname::text AS name, c.relkind::text AS kind,
-       pg_get_indexdef(i.indexrelid) AS "full",
+       CASE WHEN k.oid IS NULL THEN pg_get_indexdef(i.indexrelid) ELSE '' END AS "full",
        'CREATE ' || CASE WHEN i.indisunique THEN 'UNIQUE ' ELSE '' END || 'INDEX ' || quote_ident(c.relname) || ' ON ' ||
        CASE c.relkind WHEN 'I' THEN 'ONLY ' ELSE '' END || quote_ident(n.nspname) || '.' || quote_ident(t.relname) || ' ' AS prefix,
        coalesce(pg_get_expr(i.indpred, i.indrelid), '') AS predicate,
@@ -101,6 +101,12 @@ ORDER BY i.indrelid, c.relname`)
 // name. The definition is as of now, the names as of the snapshot: where they do
 // not fit the index was renamed meanwhile.
 func (i *indexRow) split() error {
+	for n, column := range i.Columns {
+		i.Statistics = append(i.Statistics, IndexStatistics{column, i.Targets[n]})
+	}
+	if i.Constraint != 0 {
+		return nil // the constraint's definition makes it
+	}
 	def, ok := strings.CutPrefix(i.Full, i.Prefix)
 	if ok && i.Predicate != "" {
 		// pg_get_indexdef adds parentheses where the expression has none of its own.
@@ -115,9 +121,6 @@ func (i *indexRow) split() error {
 		return fmt.Errorf("index %s changed while the catalog was read; try again with a new snapshot", QuoteIdent(i.Name))
 	}
 	i.Definition = def
-	for n, column := range i.Columns {
-		i.Statistics = append(i.Statistics, IndexStatistics{column, i.Targets[n]})
-	}
 	return nil
 }
 

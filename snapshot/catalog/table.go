@@ -127,7 +127,7 @@ type Index struct {
 	OID         uint32
 	Name        string
 	Kind        string            `json:",omitzero"` // "i", or "I" on a partitioned table
-	Definition  string            `json:",omitzero"` // from USING on, without WHERE
+	Definition  string            `json:",omitzero"` // from USING on, without WHERE; empty where a constraint makes it
 	Where       string            `json:",omitzero"`
 	Unique      bool              `json:",omitzero"`
 	Primary     bool              `json:",omitzero"`

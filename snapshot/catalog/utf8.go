@@ -7,10 +7,13 @@ import (
 	"unicode/utf8"
 )
 
-// checkText makes sure that JSON will keep every string as it is. Only the
-// text of an SQL_ASCII database can be anything else than UTF-8.
-func checkText(c *Catalog) error {
-	return checkStrings(reflect.ValueOf(*c), "database "+c.Database.Name)
+// checkText makes sure that JSON will keep every string as it is. Only an
+// SQL_ASCII database can send anything else than UTF-8 to a client that asks for UTF8.
+func (r *reader) checkText() error {
+	if r.c.Database.Encoding != "SQL_ASCII" {
+		return nil
+	}
+	return checkStrings(reflect.ValueOf(*r.c), "database "+r.c.Database.Name)
 }
 
 func checkStrings(v reflect.Value, where string) error {
