@@ -29,11 +29,18 @@ func (s *setup) makeSlot(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	var start format.LSN
-	if start, err = s.createSlot(ctx); err != nil {
+	if err := s.createSlot(ctx); err != nil {
 		return err
 	}
 	s.changed(StepSlot, s.slotChange())
+	start, err := s.moveOn(ctx)
+	if err != nil {
+		// A slot without a log holds WAL for nobody.
+		if _, dropErr := s.conn.Exec(context.WithoutCancel(ctx), "SELECT pg_catalog.pg_drop_replication_slot($1)", s.slot); dropErr != nil {
+			err = errors.Join(err, fmt.Errorf("drop the replication slot %q: %w", s.slot, dropErr))
+		}
+		return err
+	}
 	s.report(Progress{Step: StepLog})
 	// Only now, on another connection than the one that made the slot: whatever this does not see is decoded.
 	// The xmax of a snapshot is one beyond the last transaction that ended (GetSnapshotData in
@@ -65,16 +72,16 @@ func (s *setup) slotChange() Change {
 
 // createSlot makes the slot on a connection of its own, without exporting a snapshot. The server waits for the
 // transactions that are open, of all databases, and this one looks who they are.
-func (s *setup) createSlot(ctx context.Context) (format.LSN, error) {
+func (s *setup) createSlot(ctx context.Context) error {
 	config := s.conn.Config()
 	config.RuntimeParams["application_name"] = slotApplication
 	conn, err := pgx.ConnectConfig(ctx, config)
 	if err != nil {
-		return 0, fmt.Errorf("open a second connection to create the replication slot: %w", err)
+		return fmt.Errorf("open a second connection to create the replication slot: %w", err)
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
 	if err := freeOfTimeouts(ctx, conn); err != nil {
-		return 0, err
+		return err
 	}
 	// Where the server can, it notices that this process is gone and does not leave the slot behind.
 	_, err = conn.Exec(ctx, "SELECT set_config('client_connection_check_interval', '1s', false)")
@@ -82,50 +89,105 @@ func (s *setup) createSlot(ctx context.Context) (format.LSN, error) {
 		_, err = conn.Exec(ctx, "SELECT 1")
 	}
 	if err != nil {
-		return 0, fmt.Errorf("prepare to create the replication slot: %w", err)
+		return fmt.Errorf("prepare to create the replication slot: %w", err)
 	}
 	pid := int32(conn.PgConn().PID())
-	type created struct {
-		lsn string
-		err error
-	}
-	done := make(chan created, 1)
+	done := make(chan error, 1)
 	go func() {
-		var c created
-		c.err = conn.QueryRow(ctx, "SELECT lsn::text FROM pg_catalog.pg_create_logical_replication_slot($1, 'pgoutput')", s.slot).Scan(&c.lsn)
-		done <- c
+		_, err := conn.Exec(ctx, "SELECT pg_catalog.pg_create_logical_replication_slot($1, 'pgoutput')", s.slot)
+		done <- err
 	}()
-	var result *created
+	ended, made := false, error(nil)
 	err = s.wait(ctx, StepSlot, func(ctx context.Context, since time.Duration) ([]Backend, error) {
 		select {
-		case c := <-done:
-			result = &c
+		case made = <-done:
+			ended = true
 			return nil, nil
 		default:
 			return slotBlockers(ctx, s.conn, pid)
 		}
 	})
-	if result == nil {
+	if !ended {
 		// The server takes back a slot whose making is cancelled.
 		_, cancelErr := s.conn.Exec(context.WithoutCancel(ctx), "SELECT pg_cancel_backend($1)", pid)
 		if cancelErr != nil {
 			err = errors.Join(err, fmt.Errorf("cancel the making of the replication slot: %w", cancelErr))
 			conn.Close(ctx)
 		}
-		c := <-done
-		result = &c
-		if err != nil && c.err == nil {
-			// It was made in the same moment.
-			return format.ParseLSN(c.lsn)
+		if made = <-done; made == nil {
+			return nil // in the same moment
 		}
 	}
 	if err != nil {
+		return err
+	}
+	if made != nil {
+		return fmt.Errorf("create the replication slot %q: %w", s.slot, made)
+	}
+	return nil
+}
+
+// moveOn lets the log start a little later than the slot, and returns where. While the server makes a slot, or comes
+// past that place again, it keeps one picture of the catalogs that may lack what committed between the
+// first and the second record of running transactions it meets: such commits are not looked at
+// (xact_decode in src/backend/replication/logical/decode.c), and a transaction that was open at the second record
+// makes them count as open. A table truncated in that moment has a file that decoding cannot find, again and again
+// ("could not map filenode"), and an altered one could be decoded by its former columns. The picture is drawn anew at
+// the next commit that changes the catalogs (SnapBuildCommitTxn in snapbuild.c). So there is one, those who are
+// open then end, and what commits before that is left to the snapshot. Moving a slot reads the log
+// without looking up any table (pg_logical_replication_slot_advance in src/backend/replication/slotfuncs.c).
+func (s *setup) moveOn(ctx context.Context) (format.LSN, error) {
+	if err := s.touchCatalogs(ctx); err != nil {
 		return 0, err
 	}
-	if result.err != nil {
-		return 0, fmt.Errorf("create the replication slot %q: %w", s.slot, result.err)
+	next, err := s.nextXID(ctx)
+	if err != nil {
+		return 0, err
 	}
-	return format.ParseLSN(result.lsn)
+	err = s.wait(ctx, StepSlot, func(ctx context.Context, _ time.Duration) ([]Backend, error) {
+		older, err := Backends(ctx, s.conn, next)
+		return slices.DeleteFunc(older, func(b Backend) bool { return b.Database != s.server.database }), err
+	})
+	if err != nil {
+		return 0, err
+	}
+	var from, to string
+	if err := s.conn.QueryRow(ctx, "SELECT pg_catalog.pg_current_wal_insert_lsn()::text").Scan(&from); err != nil {
+		return 0, fmt.Errorf("read the WAL position: %w", err)
+	}
+	// A slot moves within WAL that is flushed, and this flushes it.
+	if err := s.touchCatalogs(ctx); err != nil {
+		return 0, err
+	}
+	err = s.conn.QueryRow(ctx, "SELECT end_lsn::text FROM pg_catalog.pg_replication_slot_advance($1, $2::text::pg_lsn)", s.slot, from).Scan(&to)
+	if err != nil {
+		return 0, fmt.Errorf("move the replication slot %q to where the log starts: %w", s.slot, err)
+	}
+	wanted, err := format.ParseLSN(from)
+	if err != nil {
+		return 0, err
+	}
+	start, err := format.ParseLSN(to)
+	if err == nil && start < wanted {
+		err = fmt.Errorf("the replication slot %q is at %s where the log was to start at %s; run init again", s.slot, start, wanted)
+	}
+	return start, err
+}
+
+// touchCatalogs commits a change of a catalog, which comes to nothing, and flushes it. A large object is a row of a
+// catalog, and no event trigger's business.
+func (s *setup) touchCatalogs(ctx context.Context) error {
+	err := inTx(ctx, s.conn, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, "SET LOCAL synchronous_commit = local"); err != nil {
+			return err
+		}
+		_, err := tx.Exec(ctx, "SELECT pg_catalog.lo_unlink(pg_catalog.lo_create(0))")
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("change a catalog so that decoding looks at them again: %w", err)
+	}
+	return nil
 }
 
 // slotBlockers returns whose end the process waits for; itself if the server does not say, so that the wait goes on.

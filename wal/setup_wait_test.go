@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/pgrecall/pgrecall/wal/pgoutput"
 )
 
 // waitingFor returns a report that runs act once, when Init waits for the pid, or for the prepared transaction.
@@ -214,5 +215,43 @@ func TestTheLogStartsBeyondEveryTransactionThatIsOpen(t *testing.T) {
 	defer execOn(t, open, "ROLLBACK")
 	if xid == 0 || r.Log.Visibility.Xmax <= xid {
 		t.Errorf("transaction %d is open and the log's visibility is %v", xid, r.Log.Visibility)
+	}
+}
+
+// TestWhatIsTruncatedWhileTheSlotIsMadeIsDecoded: the server itself cannot decode a table that was truncated between two
+// of the moments at which it makes a slot.
+func TestWhatIsTruncatedWhileTheSlotIsMadeIsDecoded(t *testing.T) {
+	d := newDatabase(t)
+	d.exec("CREATE TABLE first (a int PRIMARY KEY)", "CREATE TABLE emptied (a int PRIMARY KEY)", "INSERT INTO emptied VALUES (1)")
+	older, old, quick := d.connect("postgres"), d.connect("postgres"), d.connect("postgres")
+	afterOlder, seenOlder := waitingFor(t, StepSlot, older.PgConn().PID(), "", func() {
+		execOn(t, old, "BEGIN", "INSERT INTO first VALUES (2)")
+		execOn(t, quick, "TRUNCATE emptied")
+		execOn(t, older, "COMMIT")
+	})
+	afterOld, seenOld := waitingFor(t, StepSlot, old.PgConn().PID(), "", func() {
+		execOn(t, quick, "INSERT INTO first VALUES (3)")
+		execOn(t, old, "COMMIT")
+	})
+	begun := false
+	d.init(InitOptions{Report: func(p Progress) {
+		if p.Step == StepSlot && !begun {
+			begun = true
+			execOn(t, older, "BEGIN", "INSERT INTO first VALUES (1)")
+		}
+		afterOlder(p)
+		afterOld(p)
+	}})
+	seenOlder()
+	seenOld()
+	d.exec("INSERT INTO emptied VALUES (7)")
+	var inserted int
+	for _, m := range d.decoded() {
+		if _, is := m.(*pgoutput.Insert); is {
+			inserted++
+		}
+	}
+	if inserted != 1 {
+		t.Errorf("%d inserts are in the log, want the one after init", inserted)
 	}
 }
