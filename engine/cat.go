@@ -74,7 +74,7 @@ func Cat(ctx context.Context, o CatOptions) (*CatResult, error) {
 	}
 	t := r.wanted[0]
 	out := bufio.NewWriterSize(o.Out, 1<<16)
-	w := write(out, t)
+	w := write(out, t, r.tableOf(t.OID))
 	rows, err := rowsOf(ctx, &tableRows{past: r.past, data: t}, o.TempDir, w.rows)
 	if err != nil {
 		return nil, err
@@ -102,10 +102,12 @@ type rowFormatter struct {
 }
 
 // rowWriter returns what makes the formatter of a format.
-func rowWriter(f CatFormat) (func(*bufio.Writer, *format.TableData) *rowFormatter, error) {
+func rowWriter(f CatFormat) (func(*bufio.Writer, *format.TableData, *catalog.Table) *rowFormatter, error) {
 	switch f {
 	case "", CatCopy:
-		return func(out *bufio.Writer, _ *format.TableData) *rowFormatter { return &rowFormatter{out: out} }, nil
+		return func(out *bufio.Writer, _ *format.TableData, _ *catalog.Table) *rowFormatter {
+			return &rowFormatter{out: out}
+		}, nil
 	case CatCSV:
 		return csvFormatter, nil
 	case CatSQL:
@@ -149,12 +151,13 @@ func (w *rowFormatter) row(row []byte) (err error) {
 	return err
 }
 
-// csvFormatter writes COPY's CSV: NULL is nothing, and a value is quoted where it must be, the empty string included.
-func csvFormatter(out *bufio.Writer, t *format.TableData) *rowFormatter {
+// csvFormatter writes COPY's CSV: NULL is nothing, and a value is quoted where it must be, the empty string included,
+// and "\." where it would be the whole line (CopyAttributeOutCSV in src/backend/commands/copyto.c).
+func csvFormatter(out *bufio.Writer, t *format.TableData, _ *catalog.Table) *rowFormatter {
 	var value []byte
 	w := &rowFormatter{out: out, comma: ","}
 	quote := func(b, value []byte) []byte {
-		if len(value) > 0 && !strings.ContainsAny(string(value), ",\"\r\n") && string(value) != `\.` {
+		if len(value) > 0 && !strings.ContainsAny(string(value), ",\"\r\n") && (string(value) != `\.` || len(t.Columns) > 1) {
 			return append(b, value...)
 		}
 		b = append(b, '"')
@@ -185,14 +188,14 @@ func csvFormatter(out *bufio.Writer, t *format.TableData) *rowFormatter {
 }
 
 // sqlFormatter writes one INSERT per row, with every value as a literal of unknown type, which the column's type reads.
-func sqlFormatter(out *bufio.Writer, t *format.TableData) *rowFormatter {
+func sqlFormatter(out *bufio.Writer, t *format.TableData, model *catalog.Table) *rowFormatter {
 	var names []string
 	for _, c := range t.Columns {
 		names = append(names, catalog.QuoteIdent(c.Name))
 	}
 	var value []byte
 	w := &rowFormatter{out: out, comma: ", ", suffix: ");",
-		prefix: "INSERT INTO " + catalog.QuoteIdent(t.Schema) + "." + catalog.QuoteIdent(t.Name) + " (" + strings.Join(names, ", ") + ") VALUES ("}
+		prefix: "INSERT INTO " + catalog.QuoteIdent(t.Schema) + "." + catalog.QuoteIdent(t.Name) + " (" + strings.Join(names, ", ") + ")" + overriding(model) + " VALUES ("}
 	if len(names) == 0 {
 		w.prefix, w.suffix = strings.TrimSuffix(w.prefix, " () VALUES (")+" DEFAULT VALUES", ";"
 	}

@@ -61,29 +61,30 @@ func (r *restore) byReference() []*format.TableData {
 // putBackSQL is the statement for one table.
 func putBackSQL(t *format.TableData, model *catalog.Table, copied catalog.Name) string {
 	var columns, same []string
-	always := false
 	for _, c := range t.Columns {
 		columns = append(columns, quoteName(c.Name))
 		if t.Identity.Kind == format.IdentityKey && slices.Contains(t.Identity.Attnums, c.Attnum) {
 			same = append(same, fmt.Sprintf("live.%s = copy.%s", quoteName(c.Name), quoteName(c.Name)))
 		}
-		if model != nil {
-			for _, m := range model.Columns {
-				always = always || m.Attnum == c.Attnum && m.Identity == "a"
-			}
-		}
-	}
-	overriding := ""
-	if always {
-		overriding = " OVERRIDING SYSTEM VALUE"
-	}
-	if len(same) == 0 {
-		// Without a key rows are equal if all their values are, as text: not every type has an operator for it.
-		for _, c := range columns {
-			same = append(same, fmt.Sprintf("live.%s::text IS NOT DISTINCT FROM copy.%s::text", c, c))
-		}
 	}
 	list := strings.Join(columns, ", ")
-	return fmt.Sprintf("INSERT INTO %s (%s)%s SELECT %s FROM %s AS copy WHERE NOT EXISTS (SELECT FROM %s AS live WHERE %s)",
-		quoteName(t.Schema, t.Name), list, overriding, list, quoteName(copied.Schema, copied.Name), quoteName(t.Schema, t.Name), strings.Join(same, " AND "))
+	live, from := quoteName(t.Schema, t.Name), quoteName(copied.Schema, copied.Name)
+	insert := fmt.Sprintf("INSERT INTO %s (%s)%s SELECT %s FROM ", live, list, overriding(model), list)
+	if len(same) > 0 {
+		return insert + fmt.Sprintf("%s AS copy WHERE NOT EXISTS (SELECT FROM %s AS live WHERE %s)", from, live, strings.Join(same, " AND "))
+	}
+	// Without a key rows are equal if all their values are, as text: not every type has an operator for it. Of equal
+	// rows as many are missing as the copy has more.
+	row := fmt.Sprintf("ROW(%s)::text", list)
+	return insert + fmt.Sprintf("(SELECT *, %[1]s AS pgrecall_row, row_number() OVER (PARTITION BY %[1]s) AS pgrecall_nth FROM %[2]s) AS copy "+
+		"LEFT JOIN (SELECT %[1]s AS pgrecall_row, count(*) AS pgrecall_rows FROM %[3]s GROUP BY 1) AS live USING (pgrecall_row) "+
+		"WHERE pgrecall_nth > coalesce(pgrecall_rows, 0)", row, from, live)
+}
+
+// overriding is what an INSERT with all columns says of a table with a column GENERATED ALWAYS AS IDENTITY.
+func overriding(model *catalog.Table) string {
+	if model != nil && slices.ContainsFunc(model.Columns, func(c catalog.Column) bool { return c.Identity == "a" }) {
+		return " OVERRIDING SYSTEM VALUE"
+	}
+	return ""
 }

@@ -111,7 +111,11 @@ func printRestore(w io.Writer, r *engine.RestoreResult) error {
 		seconds += p.Seconds
 		phases = append(phases, fmt.Sprintf("%s %.2fs", p.Name, p.Seconds))
 	}
-	fmt.Fprintf(w, "restored %s, %s in %.2fs (%s)\n", plural(len(r.Tables), "table"), plural(int(r.Rows), "row"), seconds, strings.Join(phases, ", "))
+	what := fmt.Sprintf("%s, %s", plural(len(r.Tables), "table"), plural(int(r.Rows), "row"))
+	if len(r.Tables) == 0 {
+		what = plural(len(r.Plan.Tables), "table") + " without rows"
+	}
+	fmt.Fprintf(w, "restored %s in %.2fs (%s)\n", what, seconds, strings.Join(phases, ", "))
 	fmt.Fprintf(w, "read %s, %s; folded %s\n", plural(int(r.Reading.Objects), "object"), size(r.Reading.Bytes), plural(int(r.Folded), "change"))
 	fmt.Fprintf(w, "reached %s\n", point(r.Reached))
 	printLeftOut(w, r.Plan)

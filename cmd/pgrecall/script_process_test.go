@@ -52,6 +52,20 @@ func background(ts *testscript.TestScript, neg bool, args []string) {
 	})
 }
 
+var signals = map[string]syscall.Signal{"INT": syscall.SIGINT, "TERM": syscall.SIGTERM, "KILL": syscall.SIGKILL}
+
+// signalTo sends a signal to a background program: signal NAME INT|TERM|KILL
+func signalTo(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) != 2 || neg {
+		ts.Fatalf("usage: signal NAME INT|TERM|KILL")
+	}
+	p := ts.Value("processes").(processes)[args[0]]
+	if p == nil {
+		ts.Fatalf("no process %q", args[0])
+	}
+	ts.Check(p.cmd.Process.Signal(signals[args[1]]))
+}
+
 // ends sends a signal, if one is named, and waits for the end: ends CODE NAME [INT|TERM|KILL]. The code of a program
 // that a signal ended is -1. What it wrote is the script's standard output and error.
 func ends(ts *testscript.TestScript, neg bool, args []string) {
@@ -66,11 +80,12 @@ func ends(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("no process %q", args[1])
 	}
 	if len(args) == 3 {
-		signals := map[string]syscall.Signal{"INT": syscall.SIGINT, "TERM": syscall.SIGTERM, "KILL": syscall.SIGKILL}
 		ts.Check(p.cmd.Process.Signal(signals[args[2]]))
 	}
 	delete(all, args[1])
+	overdue := time.AfterFunc(patience, func() { _ = p.cmd.Process.Kill() })
 	err = p.cmd.Wait()
+	overdue.Stop()
 	if exit := new(exec.ExitError); err != nil && !errors.As(err, &exit) {
 		ts.Check(err)
 	}
@@ -82,7 +97,7 @@ func ends(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 // patience is how long a script waits for something that must come.
-const patience = time.Minute
+const patience = 30 * time.Second
 
 // awaits waits until a query's one value is the text: awaits CONN TEXT QUERY
 func awaits(ts *testscript.TestScript, neg bool, args []string) {

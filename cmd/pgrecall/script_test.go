@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"os"
@@ -10,6 +11,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/pgrecall/pgrecall/engine/pgtemp"
@@ -38,7 +40,9 @@ func TestMain(m *testing.M) {
 //	capture VAR           set $VAR to all of the last output, without its last newline
 //	match REGEXP VAR      set $VAR to what the regexp's first group matches in the last output
 //	load CONN TABLE FORMAT FILE  COPY a file into a table, FORMAT being text or csv
-//	background, ends, awaits, holding, release: programs and sessions beside the script
+//	server-copy CONN COPY FILE  write what the server's own COPY … TO STDOUT writes to a file
+//	reaches CODE COMMAND… repeat a command until it ends with this exit code
+//	background, signal, ends, awaits, holding, release: programs and sessions beside the script
 func TestScripts(t *testing.T) {
 	server, err := pgtemp.Start(t.Context(), pgtemp.Options{})
 	if err != nil {
@@ -69,8 +73,8 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"sql": runSQL, "exits": exits, "fresh": fresh, "line": setLine, "flip": flip, "capture": capture, "match": match, "load": load,
-			"background": background, "ends": ends, "awaits": awaits, "holding": holding, "release": release,
+			"sql": runSQL, "exits": exits, "fresh": fresh, "line": setLine, "flip": flip, "capture": capture, "match": match, "server-copy": serverCopy, "reaches": reaches, "load": load,
+			"background": background, "signal": signalTo, "ends": ends, "awaits": awaits, "holding": holding, "release": release,
 		},
 	})
 }
@@ -105,7 +109,10 @@ func runSQL(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("usage: sql CONN STATEMENT...")
 	}
 	ctx := context.Background()
-	conn, err := pgx.Connect(ctx, args[0])
+	config, err := pgx.ParseConfig(args[0])
+	ts.Check(err)
+	config.RuntimeParams["client_encoding"] = "UTF8" // as the scripts are
+	conn, err := pgx.ConnectConfig(ctx, config)
 	ts.Check(err)
 	defer conn.Close(ctx)
 	for _, sql := range args[1:] {
@@ -214,4 +221,39 @@ func match(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("%s matches nothing of the output", args[0])
 	}
 	ts.Setenv(args[1], m[1])
+}
+
+func serverCopy(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) != 3 || neg {
+		ts.Fatalf("usage: server-copy CONN COPY FILE")
+	}
+	ctx := context.Background()
+	conn, err := pgx.Connect(ctx, args[0])
+	ts.Check(err)
+	defer conn.Close(ctx)
+	var out bytes.Buffer
+	_, err = conn.PgConn().CopyTo(ctx, &out, args[1])
+	ts.Check(err)
+	ts.Check(os.WriteFile(ts.MkAbs(args[2]), out.Bytes(), 0o600))
+}
+
+func reaches(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) < 2 || neg {
+		ts.Fatalf("usage: reaches CODE COMMAND...")
+	}
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	for end := time.Now().Add(patience); ; time.Sleep(100 * time.Millisecond) {
+		err := ts.Exec(args[1], args[2:]...)
+		got := 0
+		if exit, ok := err.(interface{ ExitCode() int }); ok {
+			got = exit.ExitCode()
+		}
+		if got == want {
+			return
+		}
+		if time.Now().After(end) {
+			ts.Fatalf("never ended with %d, but with %d", want, got)
+		}
+	}
 }
