@@ -86,7 +86,7 @@ func newHistory(ctx context.Context, h *holding, c plan.Choice, body *format.Bod
 		}
 		head := seg.Head()
 		if i > 0 && head.Publication != publication {
-			return nil, windowf("the publication was changed or made anew on the source between %v and %v: changes may be missing from there on; the last exact point before is --lsn %v",
+			return nil, windowf("the publication, or what puts DDL into the log, was changed or made anew on the source between %v and %v: changes may be missing from there on; the last exact point before is --lsn %v",
 				s.From, s.To, s.From)
 		}
 		publication = head.Publication

@@ -101,9 +101,12 @@ type LastCommit struct {
 	Hash string `json:"hash"`
 }
 
-// Publication tells whether a publication is still the one it was.
+// Publication tells whether what the source puts into the log is still what it was.
 type Publication struct {
 	// OID and Xmin are pg_publication's: any ALTER changes Xmin, a new one both.
 	OID  uint32 `json:"oid"`
 	Xmin string `json:"xmin"`
+	// Capture stands for the event triggers and functions that put DDL into the log: another text, and DDL may
+	// be missing. Empty: there are none.
+	Capture string `json:"capture,omitempty"`
 }

@@ -65,6 +65,8 @@ type LogStart struct {
 	// Visibility was taken after the slot existed: a snapshot joins this log only if its
 	// xmin is at or beyond this one's xmax.
 	Visibility Visibility `json:"visibility"`
+	// Published is what the source put into the log when it began; zero: not noted.
+	Published Publication `json:"published,omitzero"`
 	// Created is when the log began, UTC.
 	Created time.Time `json:"created"`
 }

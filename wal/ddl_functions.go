@@ -202,7 +202,8 @@ BEGIN
     FROM pg_event_trigger_ddl_commands() e) c;
 
   IF permanent = 0 AND (commands > 0 OR tag LIKE 'CREATE%' OR tag LIKE 'DROP%') THEN RETURN NULL; END IF;
-  internal := own OR EXISTS (SELECT FROM pgrecall.nested);
+  -- pgrecall itself alters nothing in its schema: ALTER there moves a table of the user's in.
+  internal := own AND tag NOT LIKE 'ALTER%' OR EXISTS (SELECT FROM pgrecall.nested);
   tables := ARRAY(SELECT c.oid FROM pg_class c WHERE c.oid = ANY (tables) AND c.relkind IN ('r', 'p', 'f', 'm', 'c'));
   IF tag LIKE 'ALTER%' THEN
     types := types || ARRAY(SELECT c.reltype FROM pg_class c WHERE c.oid = ANY (tables) AND c.relkind = 'c');

@@ -142,6 +142,7 @@ func (r *run) setDefaults() {
 	if r.Tracer == nil {
 		r.Tracer = silent{}
 	}
+	r.publication = r.Start.Published
 	if r.Last != nil {
 		r.publication = r.Last.Publication
 	}

@@ -136,7 +136,7 @@ func (s *session) open(ctx context.Context) error {
 	return s.checkHeld(ctx)
 }
 
-// checkPublication compares the publication with the one the log was made with.
+// checkPublication compares what the source publishes, and tells of DDL, with what the log was made with.
 func (s *session) checkPublication(ctx context.Context) (moment, error) {
 	m, err := s.side.moment(ctx, s.Start.Publication)
 	if err != nil {
@@ -147,6 +147,8 @@ func (s *session) checkPublication(ctx context.Context) (moment, error) {
 		err = &GapError{From: s.end(), Reason: fmt.Sprintf("publication %q is gone", s.Start.Publication)}
 	case s.publication.OID == 0:
 		s.publication = m.publication
+	case m.publication.Capture != s.publication.Capture:
+		err = &GapError{From: s.end(), Reason: "the event triggers of pgrecall, or their functions, were switched off, altered or made anew, so that DDL may be missing"}
 	case m.publication != s.publication:
 		err = &GapError{From: s.end(), Reason: fmt.Sprintf(
 			"publication %q was altered or made anew, so that changes may be missing", s.Start.Publication)}

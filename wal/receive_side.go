@@ -128,11 +128,7 @@ func (s *side) moment(ctx context.Context, publication string) (m moment, err er
 		if err != nil {
 			return err
 		}
-		rows, err := conn.Query(ctx, `select oid, xmin::text from pg_catalog.pg_publication where pubname = $1`, publication)
-		if err != nil {
-			return err
-		}
-		_, err = pgx.ForEachRow(rows, []any{&m.publication.OID, &m.publication.Xmin}, func() error { return nil })
+		m.publication, err = readPublished(ctx, conn, publication)
 		return err
 	})
 	if err == nil {

@@ -159,7 +159,7 @@ func (s *setup) run(ctx context.Context) error {
 		{StepIdentity, s.giveIdentities},
 		{StepPublication, s.publish},
 		{StepSweep, s.sweep},
-		{StepSlot, s.makeSlot},
+		{StepSlot, s.beginLog},
 	} {
 		s.report(Progress{Step: step.name})
 		if err := step.do(ctx); err != nil {

@@ -1,0 +1,46 @@
+package wal
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/pgrecall/pgrecall/format"
+)
+
+// readPublished returns what decides which changes and which DDL come into the log. No event trigger fires for a
+// command on event triggers (documentation, "Event Trigger Firing Matrix"), so that one switched off for a while, with
+// DDL meanwhile, leaves no other trace than the xmin of its row. The publication's OID is 0 if there is none.
+func readPublished(ctx context.Context, conn *pgx.Conn, publication string) (p format.Publication, err error) {
+	// event_triggers is new in 17. The names are matched by their first letters, in bytes.
+	err = conn.QueryRow(ctx, `
+		SELECT coalesce((SELECT oid FROM pg_catalog.pg_publication WHERE pubname = $1), 0),
+		       coalesce((SELECT xmin::text FROM pg_catalog.pg_publication WHERE pubname = $1), ''),
+		       coalesce((SELECT encode(sha256(convert_to(string_agg(line, E'\n' ORDER BY line COLLATE "C"), 'UTF8')), 'hex') FROM (
+		         SELECT concat_ws(' ', 'trigger', t.oid, t.xmin, t.evtenabled, current_setting('event_triggers', true)) AS line
+		         FROM pg_catalog.pg_event_trigger t WHERE starts_with(t.evtname::text, $2)
+		         UNION ALL
+		         SELECT concat_ws(' ', 'function', f.oid, f.xmin)
+		         FROM pg_catalog.pg_proc f JOIN pg_catalog.pg_namespace n ON n.oid = f.pronamespace WHERE n.nspname = $3) s), '')`,
+		publication, EventTriggerPrefix, Schema).Scan(&p.OID, &p.Xmin, &p.Capture)
+	if err != nil {
+		return p, fmt.Errorf("read the state of the publication and the event triggers: %w", err)
+	}
+	return p, nil
+}
+
+// beginLog makes the slot, and notes with the start of the log what the source publishes: a change of that before the
+// first segment is a gap too.
+func (s *setup) beginLog(ctx context.Context) error {
+	published, err := readPublished(ctx, s.conn, Publication)
+	if err != nil {
+		return err
+	}
+	if err := s.makeSlot(ctx); err != nil {
+		return err
+	}
+	if s.result.NewLog {
+		s.result.Log.Published = published
+	}
+	return nil
+}
