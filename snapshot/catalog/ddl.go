@@ -16,6 +16,7 @@ const (
 	PostData
 )
 
+// String gives the name that pg_restore uses.
 func (s Section) String() string {
 	return [...]string{"pre-data", "data", "post-data"}[s]
 }
@@ -209,6 +210,9 @@ func (p *planner) add(s Statement) {
 	s.Section, s.Stage = p.at.section, p.at.stage
 	if s.at.oid != "" {
 		s.Exists = s.at.exists()
+	}
+	if p.at.section == PostData && p.at.stage >= StageLate && p.at.stage < StageForeignKeys {
+		s.Locks = []uint32{s.OID} // the object's owner and comment follow it
 	}
 	if p.at.ifMissing != "" {
 		s.IfMissing, s.Exists = true, p.at.ifMissing

@@ -91,9 +91,6 @@ LEFT JOIN pg_tablespace ts ON ts.oid = c.reltablespace
 WHERE c.relkind IN ('r', 'p') AND c.relpersistence <> 't' AND {user n} AND {own pg_class c} ORDER BY n.nspname, c.relname`)
 	for _, t := range rows {
 		t.Table.ACL = ACL{t.ACLItems, t.ACLInitial}
-		if t.AccessMethod == "" {
-			t.Table.AccessMethod = ""
-		}
 		r.c.Tables = append(r.c.Tables, t.Table)
 	}
 	return err

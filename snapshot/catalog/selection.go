@@ -18,6 +18,7 @@ func (s Selection) Empty() bool {
 // UnmatchedError says that a pattern of a Selection matches no table.
 type UnmatchedError struct{ Pattern string }
 
+// Error names the pattern.
 func (e *UnmatchedError) Error() string {
 	return fmt.Sprintf("no table matches %q", e.Pattern)
 }
