@@ -67,7 +67,7 @@ func Mark(ctx context.Context, o MarkOptions) (*MarkResult, error) {
 		return nil, err
 	}
 	m, err := wal.Mark(ctx, conn, o.Name)
-	if errors.Is(err, wal.ErrMarkExists) {
+	if errors.Is(err, wal.ErrMarkExists) || errors.Is(err, wal.ErrMarkName) {
 		return nil, usagef("%w; choose another name", err)
 	}
 	if err != nil {
@@ -95,6 +95,9 @@ func (o *MarkOptions) await(ctx context.Context, source *repository.Source, r *M
 	defer tick.Stop()
 	for {
 		there, err := hasTransaction(ctx, source, r.XID)
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
 		if err != nil {
 			return err
 		}

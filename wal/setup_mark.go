@@ -16,6 +16,9 @@ import (
 // ErrMarkExists is wrapped by Mark's error where the name was used before.
 var ErrMarkExists = errors.New("a mark of this name exists already")
 
+// ErrMarkName is wrapped by Mark's error where no mark can have the name.
+var ErrMarkName = errors.New("1 to 200 bytes of UTF-8 without control characters make a mark's name")
+
 // ErrNotSetUp is wrapped by the error of what needs Init to have been there.
 var ErrNotSetUp = errors.New("the source is not set up: run init first")
 
@@ -38,7 +41,7 @@ type Marked struct {
 // the one that ran Init, a member of it, or a superuser. conn must be in no transaction.
 func Mark(ctx context.Context, conn *pgx.Conn, name string) (*Marked, error) {
 	if err := checkMark(name); err != nil {
-		return nil, fmt.Errorf("mark %q: %w", name, err)
+		return nil, fmt.Errorf("mark %q: %w: %w", name, err, ErrMarkName)
 	}
 	m := &Marked{Name: name}
 	var xid string

@@ -7,6 +7,7 @@ import (
 	"os"
 	"runtime/debug"
 	"slices"
+	"strings"
 
 	"github.com/pgrecall/pgrecall/engine"
 	"github.com/spf13/cobra"
@@ -90,7 +91,7 @@ window, or nothing matches; 4 integrity failure; 5 check found a blocker;
 		SilenceUsage:  true,
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
 			s.started = true
-			if err := refuseEmpty(cmd.Flags()); err != nil {
+			if err := refuseSenseless(cmd.Flags()); err != nil {
 				return err
 			}
 			if s.logFormat != "text" && s.logFormat != "json" {
@@ -111,17 +112,22 @@ window, or nothing matches; 4 integrity failure; 5 check found a blocker;
 	return root
 }
 
-// refuseEmpty refuses flags that were given without a value, as by a script whose variable is not set: an empty
+// refuseSenseless refuses flags that were given without a value, as by a script whose variable is not set: an empty
 // --at would restore the latest point, an empty --table everything. An empty --db is libpq's way to say that the
-// PG* variables tell all.
-func refuseEmpty(flags *pflag.FlagSet) (err error) {
+// PG* variables tell all. No number and no duration is negative.
+func refuseSenseless(flags *pflag.FlagSet) (err error) {
 	flags.Visit(func(f *pflag.Flag) {
-		empty := f.Value.String() == ""
+		value := f.Value.String()
+		empty, number := value == "", f.Value.Type() != "string"
 		if list, ok := f.Value.(pflag.SliceValue); ok {
-			empty = slices.Contains(list.GetSlice(), "")
+			empty, number = slices.Contains(list.GetSlice(), ""), false
 		}
-		if empty && f.Name != "db" && err == nil {
+		switch {
+		case err != nil:
+		case empty && f.Name != "db":
 			err = usagef("--%s was given without a value; leave it out, or name one", f.Name)
+		case number && strings.HasPrefix(value, "-"):
+			err = usagef("--%s %s: it can not be negative", f.Name, value)
 		}
 	})
 	return err
