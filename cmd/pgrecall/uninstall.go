@@ -42,6 +42,9 @@ func printUninstall(w io.Writer, r *engine.UninstallResult) error {
 			fmt.Fprintln(w, "nothing to remove")
 		}
 	}
+	for _, what := range r.Kept {
+		fmt.Fprintf(w, "-- kept: %s\n", what)
+	}
 	if len(r.Left) > 0 {
 		fmt.Fprintln(w, "-- left as they are; to undo them:")
 		printSQL(w, r.Left)
