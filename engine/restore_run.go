@@ -262,6 +262,11 @@ func (r *restore) runStatements(ctx context.Context, q *statementQueue, did func
 		return err
 	}
 	defer hangUp(ctx, conn)
+	// A materialized view is filled with the rights of its owner, whom policies may show a part of the rows only.
+	// Off, as sessions that read and load rows have it, would make that an error.
+	if _, err := conn.Exec(ctx, "SET row_security = on"); err != nil {
+		return fmt.Errorf("prepare a session of the target: %w", err)
+	}
 	for {
 		i, ok := q.next()
 		if !ok {

@@ -40,3 +40,24 @@ func TestASnapshotAloneIsAFullDump(t *testing.T) {
 		t.Error("a refused restore changed the target")
 	}
 }
+
+func TestAMaterializedViewIsFilledWithWhatItsOwnerMaySee(t *testing.T) {
+	db := newDatabase(t, `DO $$ BEGIN CREATE ROLE teller; EXCEPTION WHEN duplicate_object THEN NULL; END $$`,
+		"CREATE TABLE accounts (id int PRIMARY KEY, branch text)",
+		"INSERT INTO accounts SELECT i, CASE WHEN i % 2 = 0 THEN 'north' ELSE 'south' END FROM generate_series(1, 10) i",
+		"CREATE POLICY north ON accounts TO teller USING (branch = 'north')", "ALTER TABLE accounts ENABLE ROW LEVEL SECURITY",
+		"GRANT SELECT ON accounts TO teller", "GRANT CREATE ON SCHEMA public TO teller",
+		"CREATE MATERIALIZED VIEW mine AS SELECT * FROM accounts", "ALTER MATERIALIZED VIEW mine OWNER TO teller", "REFRESH MATERIALIZED VIEW mine")
+	place := Place{Repository: filepath.Join(t.TempDir(), "repo")}
+	if _, err := Snapshot(t.Context(), SnapshotOptions{Place: place, DB: db}); err != nil {
+		t.Fatal(err)
+	}
+	to := newDatabase(t)
+	if _, err := Restore(t.Context(), RestoreOptions{Place: place, To: to}); err != nil {
+		t.Fatal(err)
+	}
+	const counts = "SELECT (SELECT count(*) FROM accounts) || ' ' || (SELECT count(*) FROM mine)"
+	if got := value(t, to, counts); got != "10 5" || got != value(t, db, counts) {
+		t.Errorf("%s rows, want 10 and 5", got)
+	}
+}
