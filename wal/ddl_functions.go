@@ -9,8 +9,8 @@ import "strings"
 func eventBody(function string) string {
 	return strings.ReplaceAll(`
 DECLARE
-  path text := pg_catalog.current_setting('search_path');
-  message bytea;
+  path pg_catalog.text := pg_catalog.current_setting('search_path');
+  message pg_catalog.bytea;
 BEGIN
   BEGIN
     message := pgrecall.FUNCTION(TG_TAG, path);
@@ -47,10 +47,14 @@ BEGIN
     IF t.needed IN ('f', 'd') THEN
       changes := ARRAY[format('ALTER TABLE ONLY %I.%I REPLICA IDENTITY %s', t.nspname, t.relname,
         CASE t.needed WHEN 'f' THEN 'FULL' ELSE 'DEFAULT' END)];
-      INSERT INTO pgrecall.identities AS i (relid, schema, name, original, given)
-        VALUES (t.oid, t.nspname, t.relname, t.relreplident, t.needed::"char")
-        ON CONFLICT (relid) DO UPDATE SET schema = EXCLUDED.schema, name = EXCLUDED.name, given = EXCLUDED.given,
-          original = CASE WHEN i.given = EXCLUDED.original THEN i.original ELSE EXCLUDED.original END;
+      BEGIN
+        INSERT INTO pgrecall.identities AS i (relid, schema, name, original, given)
+          VALUES (t.oid, t.nspname, t.relname, t.relreplident, t.needed::"char")
+          ON CONFLICT (relid) DO UPDATE SET schema = EXCLUDED.schema, name = EXCLUDED.name, given = EXCLUDED.given,
+            original = CASE WHEN i.given = EXCLUDED.original THEN i.original ELSE EXCLUDED.original END;
+      EXCEPTION WHEN serialization_failure THEN
+        NULL; -- this transaction's snapshot is older than the row: what it says of the table may stay
+      END;
       changed := array_append(changed, t.oid);
     END IF;
     IF everything IS NOT NULL AND t.relkind = 'r' AND t.relpersistence = 'p' THEN
@@ -75,11 +79,11 @@ BEGIN
       END IF;
     END IF;
     CONTINUE WHEN changes = '{}';
-    INSERT INTO pgrecall.nested VALUES (pg_backend_pid());
+    PERFORM set_config('pgrecall.nested', (SELECT key FROM pgrecall.secret), true);
     IF quiet THEN PERFORM set_config('session_replication_role', 'replica', true); END IF;
     FOR i IN 1 .. cardinality(changes) LOOP EXECUTE changes[i]; END LOOP;
     IF quiet THEN PERFORM set_config('session_replication_role', role, true); END IF;
-    DELETE FROM pgrecall.nested;
+    PERFORM set_config('pgrecall.nested', '', true);
   END LOOP;
   RETURN json_build_object('identity', changed::bigint[], 'published', published::bigint[],
     'unpublished', unpublished::bigint[]);
@@ -203,7 +207,7 @@ BEGIN
 
   IF permanent = 0 AND (commands > 0 OR tag LIKE 'CREATE%' OR tag LIKE 'DROP%') THEN RETURN NULL; END IF;
   -- pgrecall itself alters nothing in its schema: ALTER there moves a table of the user's in.
-  internal := own AND tag NOT LIKE 'ALTER%' OR EXISTS (SELECT FROM pgrecall.nested);
+  internal := own AND tag NOT LIKE 'ALTER%' OR EXISTS (SELECT FROM pgrecall.secret WHERE key = current_setting('pgrecall.nested', true));
   tables := ARRAY(SELECT c.oid FROM pg_class c WHERE c.oid = ANY (tables) AND c.relkind IN ('r', 'p', 'f', 'm', 'c'));
   IF tag LIKE 'ALTER%' THEN
     types := types || ARRAY(SELECT c.reltype FROM pg_class c WHERE c.oid = ANY (tables) AND c.relkind = 'c');
@@ -233,7 +237,7 @@ END
 // dropped index not at all: so then every table is looked at whose identity is an index that is gone.
 const dropMessageBody = `
 DECLARE
-  dropped json; tables oid[]; indexes boolean; kept json; failure text; own boolean; internal boolean;
+  dropped json; tables oid[]; gone oid[]; indexes boolean; kept json; failure text; own boolean; internal boolean;
 BEGIN
   SELECT json_agg(json_build_object('class', d.classid::bigint, 'oid', d.objid::bigint, 'subid', nullif(d.objsubid, 0),
            'type', d.object_type, 'schema', d.schema_name, 'identity', d.object_identity,
@@ -244,25 +248,30 @@ BEGIN
            WHEN d.object_type = 'table column' THEN d.objid
            WHEN d.object_type = 'table constraint' THEN
              to_regclass(format('%I.%I', d.address_names[1], d.address_names[2]))::oid END),
+         array_agg(d.objid) FILTER (WHERE d.object_type = 'table'),
          bool_or(d.object_type = 'index'),
          bool_and(d.schema_name IS NOT DISTINCT FROM 'pgrecall'
            OR d.address_names[1] = 'pgrecall' OR d.object_identity LIKE 'pgrecall%'
               AND d.object_type IN ('publication', 'event trigger', 'schema'))
-  INTO dropped, tables, indexes, own
+  INTO dropped, tables, gone, indexes, own
   FROM pg_event_trigger_dropped_objects() d
   WHERE NOT d.is_temporary AND d.address_names[1] IS DISTINCT FROM 'pg_temp' AND d.object_type <> 'toast table';
 
   IF dropped IS NULL AND tables IS NULL THEN RETURN NULL; END IF;
-  internal := own OR EXISTS (SELECT FROM pgrecall.nested);
+  internal := own OR EXISTS (SELECT FROM pgrecall.secret WHERE key = current_setting('pgrecall.nested', true));
   tables := array_remove(tables, NULL);
   IF indexes THEN
     tables := tables || ARRAY(
       SELECT c.oid FROM pg_class c WHERE c.relreplident = 'i' AND c.relkind IN ('r', 'p') AND c.relpersistence <> 't'
         AND NOT EXISTS (SELECT FROM pg_index x WHERE x.indrelid = c.oid AND x.indisreplident));
   END IF;
-  IF NOT internal AND tables <> '{}' THEN
+  IF NOT internal AND (tables <> '{}' OR gone <> '{}') THEN
     BEGIN
       kept := pgrecall.keep_identity(pgrecall.family(tables));
+      -- The scan would be a conflict with every serializable transaction that gives an identity.
+      IF current_setting('transaction_isolation') <> 'serializable' THEN
+        DELETE FROM pgrecall.identities i WHERE i.relid = ANY (gone);
+      END IF;
     EXCEPTION WHEN OTHERS THEN
       failure := concat(SQLSTATE, ' ', SQLERRM);
     END;

@@ -53,15 +53,16 @@ const identityFacts = `LATERAL (
 
 // sourceTables are the tables of the schema.
 //
-// nested is empty to all eyes but one: a transaction puts a row in, does DDL of pgrecall's own, and takes it out
-// again, so that the event triggers know such DDL and nobody can feign it. It is unlogged, so it is neither
-// published nor does it need an identity. identities remembers what a table had before pgrecall gave it another.
+// secret holds one random key. Who can set pgrecall.nested to it does DDL of pgrecall's own: so the event triggers know
+// such DDL and nobody can feign it. A flag that is read and never written costs a serializable transaction nothing,
+// where a row put in and taken out would make any two that do DDL conflict (documentation, "Serializable Isolation
+// Level"). identities remembers what a table had before pgrecall gave it another.
 func sourceTables() []sourceTable {
 	return []sourceTable{
 		{"marks", "CREATE TABLE pgrecall.marks (name text PRIMARY KEY, made timestamp with time zone NOT NULL)"},
 		{"identities", `CREATE TABLE pgrecall.identities (relid oid PRIMARY KEY, schema text NOT NULL, ` +
 			`name text NOT NULL, original "char" NOT NULL, given "char" NOT NULL)`},
-		{"nested", "CREATE UNLOGGED TABLE pgrecall.nested (backend integer NOT NULL)"},
+		{"secret", "CREATE TABLE pgrecall.secret AS SELECT pg_catalog.gen_random_uuid()::text AS key"},
 	}
 }
 
@@ -105,7 +106,8 @@ func (f sourceFunction) source() string {
 
 // sourceFunctions are the functions in the order in which they are made. They are the same text on every major
 // version. The three without settings are called by the event triggers: they must see the user's own search_path to
-// report it, so each name in them is qualified and they use no operator.
+// report it, so each name in them is qualified, of types too, and they use no operator: a name that is looked up there
+// is anybody's to give a meaning, and would be run as the role that ran init.
 func sourceFunctions() []sourceFunction {
 	return []sourceFunction{
 		{"keep_identity", "tables oid[]", "json", pinned(), keepIdentityBody},

@@ -99,7 +99,7 @@ func (i *inspection) lookAtWhatTheLogLacks(ctx context.Context) error {
 		topic, what, hint string
 	}{
 		{`SELECT c.oid::regclass::text FROM pg_catalog.pg_class c WHERE c.relkind = 'r' AND c.relpersistence = 'u'
-			AND c.oid::regclass::text <> 'pgrecall.nested' ORDER BY 1`, Warning, "unlogged",
+			ORDER BY 1`, Warning, "unlogged",
 			"unlogged tables are not in the log: a restore has them as of the snapshot", "ALTER TABLE … SET LOGGED if their rows matter"},
 		{`SELECT c.oid::regclass::text FROM pg_catalog.pg_class c WHERE c.relkind = 'm' ORDER BY 1`, Info, "materialized views",
 			"materialized views are refreshed by a restore, not copied", ""},

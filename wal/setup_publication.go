@@ -100,7 +100,7 @@ func (s *setup) publish(ctx context.Context) error {
 	if s.state.publication.exists {
 		// The event triggers must know an ALTER for pgrecall's own.
 		err = s.withLocks(ctx, func(tx pgx.Tx) error {
-			for _, sql := range []string{"INSERT INTO pgrecall.nested VALUES (pg_backend_pid())", changes[0].SQL, "DELETE FROM pgrecall.nested"} {
+			for _, sql := range []string{"SELECT set_config('pgrecall.nested', (SELECT key FROM pgrecall.secret), true)", changes[0].SQL} {
 				if _, err := tx.Exec(ctx, sql); err != nil {
 					return fmt.Errorf("%s: %w", changes[0].What, err)
 				}
