@@ -132,7 +132,7 @@ func TestASnapshotExistsOnceItsEnvelopeDoes(t *testing.T) {
 		t.Fatalf("cleaned %d, %v", n, err)
 	}
 	e, b := envelope()
-	e.Parts = []format.ObjectRef{ref}
+	e.Parts, b.Tables = []format.ObjectRef{ref}, []format.TableData{{OID: 1, Schema: "public", Name: "t", Parts: []format.Part{{Object: 0}}}}
 	if err := run.Publish(t.Context(), e, b, now); err != nil {
 		t.Fatal(err)
 	}
@@ -221,6 +221,30 @@ func TestAFailedPartTellsItsCause(t *testing.T) {
 	})
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
+	}
+}
+
+// TestABodyThatDoesNotFitItsEnvelopeIsCorrupt: rows that the two count differently, and a part that no table owns.
+func TestABodyThatDoesNotFitItsEnvelopeIsCorrupt(t *testing.T) {
+	for name, change := range map[string]func(*format.Envelope){
+		"rows":  func(e *format.Envelope) { e.Rows = 1 },
+		"parts": func(e *format.Envelope) { e.Parts = []format.ObjectRef{{Name: "parts/x.part"}} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, _, source := newSource(t)
+			run, err := source.Begin(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			e, b := envelope()
+			change(e)
+			if err := run.Publish(t.Context(), e, b, now); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := source.Body(t.Context(), e); !errors.Is(err, format.ErrCorrupt) || !strings.Contains(err.Error(), ".body") {
+				t.Errorf("got %v", err)
+			}
+		})
 	}
 }
 

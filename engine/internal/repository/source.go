@@ -44,18 +44,6 @@ func (s *Source) ReadRange(ctx context.Context, name string, off int64, p []byte
 	return s.repo.store.ReadRange(ctx, s.folder+"/"+name, off, p)
 }
 
-// Stat returns the size of an object of the source, or a store.ErrNotExist.
-func (s *Source) Stat(ctx context.Context, name string) (int64, error) {
-	info, err := s.repo.store.Stat(ctx, s.folder+"/"+name)
-	return info.Size, err
-}
-
-// Snapshot is an envelope and where it lies.
-type Snapshot struct {
-	*format.Envelope
-	Object string
-}
-
 // ListSnapshots returns the names of the envelopes, relative to the source, with the ids they must hold.
 func (s *Source) ListSnapshots(ctx context.Context) (map[string]uuid.UUID, error) {
 	found := map[string]uuid.UUID{}
@@ -112,7 +100,7 @@ func (s *Source) Envelopes(ctx context.Context) ([]*format.Envelope, error) {
 	return envelopes, nil
 }
 
-// Body reads the body of a snapshot.
+// Body reads the body of a snapshot and holds it against the envelope (format.Envelope.CheckBody).
 func (s *Source) Body(ctx context.Context, e *format.Envelope) (*format.Body, error) {
 	b := new(format.Body)
 	name := s.folder + "/" + e.Body.Name
@@ -123,19 +111,8 @@ func (s *Source) Body(ctx context.Context, e *format.Envelope) (*format.Body, er
 	if err := format.ReadDocument(ctx, object{s.repo.store, name}, o, b); err != nil {
 		return nil, fmt.Errorf("read snapshot %v: %w", e.ID, err)
 	}
-	if b.ID != e.ID {
-		return nil, fmt.Errorf("%s is of snapshot %v, not %v: %w", name, b.ID, e.ID, ErrCorrupt)
-	}
-	for i := range b.Tables {
-		t := &b.Tables[i]
-		if t.Group < 0 || t.Group >= len(e.Groups) {
-			return nil, fmt.Errorf("%s: table %s.%s is of group %d of %d: %w", name, t.Schema, t.Name, t.Group, len(e.Groups), ErrCorrupt)
-		}
-		for _, p := range t.Parts {
-			if p.Object < 0 || p.Object >= len(e.Parts) {
-				return nil, fmt.Errorf("%s: table %s.%s has part %d of %d: %w", name, t.Schema, t.Name, p.Object, len(e.Parts), ErrCorrupt)
-			}
-		}
+	if err := e.CheckBody(b); err != nil {
+		return nil, &format.CorruptError{Object: name, Chunk: -1, Failure: format.FailDocument, Err: err}
 	}
 	return b, nil
 }
