@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -51,10 +52,7 @@ func Bases(envelopes []*format.Envelope, chains []Chain) []Base {
 		bases = append(bases, b)
 	}
 	slices.SortStableFunc(bases, func(a, b Base) int {
-		if c := b.FromTime.Compare(a.FromTime); c != 0 {
-			return c
-		}
-		return compare(b.From, a.From)
+		return cmp.Or(b.FromTime.Compare(a.FromTime), cmp.Compare(b.From, a.From))
 	})
 	return bases
 }

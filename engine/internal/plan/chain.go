@@ -8,6 +8,7 @@
 package plan
 
 import (
+	"cmp"
 	"slices"
 
 	"github.com/google/uuid"
@@ -51,12 +52,7 @@ type Hole struct {
 func Follow(l Log) (Chain, []Hole) {
 	segments := slices.Clone(l.Segments)
 	slices.SortFunc(segments, func(a, b Segment) int {
-		switch {
-		case a.From != b.From:
-			return compare(a.From, b.From)
-		default:
-			return compare(b.To, a.To) // the longest first
-		}
+		return cmp.Or(cmp.Compare(a.From, b.From), cmp.Compare(b.To, a.To)) // the longest first
 	})
 	chain := Chain{Log: l.Start, To: l.Start.ConsistentPoint}
 	var holes []Hole
@@ -117,14 +113,4 @@ func endAtGap(c Chain, gaps []format.Gap) Chain {
 		c.Segments, c.To = c.Segments[:n], gap.From
 	}
 	return c
-}
-
-func compare(a, b format.LSN) int {
-	switch {
-	case a < b:
-		return -1
-	case a > b:
-		return 1
-	}
-	return 0
 }

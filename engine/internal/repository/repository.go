@@ -71,8 +71,8 @@ func Create(ctx context.Context, s store.Store, now time.Time) (*Repository, err
 func (r *Repository) Sources(ctx context.Context) ([]*Source, error) {
 	var folders []string
 	err := r.store.List(ctx, "sources/", func(i store.Info) error {
-		folder, file, ok := cutLast(i.Name)
-		if ok && file == "source" && strings.Count(folder, "/") == 1 {
+		folder, ok := strings.CutSuffix(i.Name, "/source")
+		if ok && strings.Count(folder, "/") == 1 {
 			folders = append(folders, folder)
 		}
 		return nil
@@ -187,14 +187,6 @@ func (r *Repository) writeDocument(ctx context.Context, name string, id uuid.UUI
 // newID returns a sortable id. uuid.NewV7 fails only where the system has no randomness, which crypto/rand does
 // not survive either.
 func newID() uuid.UUID { return uuid.Must(uuid.NewV7()) }
-
-func cutLast(s string) (before, after string, found bool) {
-	i := strings.LastIndexByte(s, '/')
-	if i < 0 {
-		return "", s, false
-	}
-	return s[:i], s[i+1:], true
-}
 
 // day is the folder of a time.
 func day(t time.Time) string { return t.UTC().Format("2006/01/02") }

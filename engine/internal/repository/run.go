@@ -187,12 +187,12 @@ func (s *Source) removeUnpublished(ctx context.Context, run uuid.UUID) (int, err
 type SegmentSink struct {
 	source *Source
 	log    uuid.UUID
-	// Put is called, if set, after each segment that became durable, with its stored size.
-	put func(format.SegmentName, int64)
-	now func() time.Time
+	put    func(format.SegmentName, int64)
+	now    func() time.Time
 }
 
-// SegmentSink returns a sink for the log; put may be nil.
+// SegmentSink returns a sink for the log. put is called after each segment that became durable, with its stored
+// size in bytes; it may be nil.
 func (s *Source) SegmentSink(log uuid.UUID, now func() time.Time, put func(format.SegmentName, int64)) *SegmentSink {
 	return &SegmentSink{source: s, log: log, put: put, now: now}
 }

@@ -2,9 +2,11 @@ package repository
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"path"
 	"slices"
 	"strings"
 	"time"
@@ -49,8 +51,7 @@ func (s *Source) ListSnapshots(ctx context.Context) (map[string]uuid.UUID, error
 	found := map[string]uuid.UUID{}
 	prefix := s.folder + "/snapshots/"
 	err := s.repo.store.List(ctx, prefix, func(i store.Info) error {
-		_, file, _ := cutLast(i.Name)
-		name, ok := strings.CutSuffix(file, ".snapshot")
+		name, ok := strings.CutSuffix(path.Base(i.Name), ".snapshot")
 		if !ok {
 			return nil
 		}
@@ -186,7 +187,7 @@ func (s *Source) Logs(ctx context.Context) ([]plan.Log, error) {
 		if found[id] == nil {
 			found[id] = &plan.Log{Start: format.LogStart{Log: id}}
 		}
-		_, file, _ := cutLast(rest)
+		file := path.Base(rest)
 		switch {
 		case strings.HasSuffix(file, ".segment"):
 			name, err := format.ParseSegmentName(strings.TrimSuffix(file, ".segment"))
@@ -223,10 +224,7 @@ func (s *Source) Logs(ctx context.Context) ([]plan.Log, error) {
 		logs = append(logs, *l)
 	}
 	slices.SortFunc(logs, func(a, b plan.Log) int {
-		if c := a.Start.Created.Compare(b.Start.Created); c != 0 {
-			return c
-		}
-		return bytes.Compare(a.Start.Log[:], b.Start.Log[:])
+		return cmp.Or(a.Start.Created.Compare(b.Start.Created), bytes.Compare(a.Start.Log[:], b.Start.Log[:]))
 	})
 	return logs, nil
 }

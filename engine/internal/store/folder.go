@@ -92,7 +92,7 @@ func (f *Folder) publish(temp, name string) error {
 			return fmt.Errorf("create %s: %w", name, ErrExists)
 		case errors.Is(err, fs.ErrNotExist) && try < 5:
 			// A Delete took the empty folder away between the two calls.
-			f.forget(filepath.Dir(path))
+			f.forget()
 		default:
 			return fmt.Errorf("create %s: %w", name, hint(err))
 		}
@@ -151,8 +151,8 @@ func (f *Folder) makeFolder(dir string) error {
 	return nil
 }
 
-// forget drops what is known of dir and the folders above it.
-func (f *Folder) forget(dir string) {
+// forget drops what is known of the folders, since one of them is gone; each is fsynced again before its next use.
+func (f *Folder) forget() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	clear(f.durable)
@@ -201,14 +201,14 @@ func (f *Folder) Stat(_ context.Context, name string) (Info, error) {
 	if err != nil {
 		return Info{}, fmt.Errorf("look for %s: %w", name, hint(err))
 	}
-	return Info{Name: name, Size: info.Size(), Modified: info.ModTime()}, nil
+	return Info{Name: name, Size: info.Size()}, nil
 }
 
 // List implements Store. Files whose names are not valid are not objects and are passed over.
 func (f *Folder) List(ctx context.Context, prefix string, fn func(Info) error) error {
-	dir, _, nested := cutLast(prefix)
 	start := f.root
-	if nested {
+	if i := strings.LastIndexByte(prefix, '/'); i >= 0 {
+		dir := prefix[:i]
 		if err := CheckName(dir); err != nil {
 			return err
 		}
@@ -250,20 +250,12 @@ func (f *Folder) List(ctx context.Context, prefix string, fn func(Info) error) e
 		if err != nil {
 			return err
 		}
-		return fn(Info{Name: name, Size: info.Size(), Modified: info.ModTime()})
+		return fn(Info{Name: name, Size: info.Size()})
 	})
 	if err != nil {
 		return fmt.Errorf("list %q: %w", prefix, hint(err))
 	}
 	return nil
-}
-
-func cutLast(s string) (before, after string, found bool) {
-	i := strings.LastIndexByte(s, '/')
-	if i < 0 {
-		return "", s, false
-	}
-	return s[:i], s[i+1:], true
 }
 
 // Delete implements Store. A folder that becomes empty goes too.
@@ -286,7 +278,7 @@ func (f *Folder) Delete(_ context.Context, name string) error {
 		if os.Remove(dir) != nil { // fails where it is not empty
 			break
 		}
-		f.forget(dir)
+		f.forget()
 	}
 	return nil
 }

@@ -32,7 +32,7 @@ func (f *Folder) Hold(_ context.Context, name string) (func() error, error) {
 			err = nil
 		}
 		_ = os.Remove(filepath.Dir(path)) // where it was the last
-		f.forget(filepath.Dir(path))
+		f.forget()
 		return errors.Join(err, temp.Close())
 	}
 	return release, nil

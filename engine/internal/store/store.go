@@ -13,7 +13,6 @@ import (
 	"net/url"
 	"path/filepath"
 	"strings"
-	"time"
 )
 
 // The errors a caller decides by; test with errors.Is.
@@ -31,9 +30,8 @@ var (
 // Info is an object as a listing tells it.
 type Info struct {
 	Name string
-	// Size is in bytes; Modified is by the clock of the store.
-	Size     int64
-	Modified time.Time
+	// Size is in bytes.
+	Size int64
 }
 
 // Store keeps objects. Its methods are safe for concurrent use, by several processes too.
