@@ -2,6 +2,8 @@ package wal
 
 import (
 	"context"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
@@ -84,4 +86,41 @@ func TestWhatWasNotedOfADroppedTableGoesWithIt(t *testing.T) {
 	app := d.connect("app")
 	execOn(t, app, "CREATE TABLE stays (a int)", "CREATE TABLE a (a int)", "CREATE TABLE b (a int)", "DROP TABLE a, b")
 	wantText(t, "noted", d.text("SELECT string_agg(name, ',') FROM pgrecall.identities"), "stays")
+}
+
+// TestARoleThatLostItsRightsIsFound: the event triggers run as the role that ran init; where it may not alter a new
+// table, that table's UPDATE fails.
+func TestARoleThatLostItsRightsIsFound(t *testing.T) {
+	d := newDatabase(t)
+	d.exec("DROP ROLE IF EXISTS fallen", "CREATE ROLE fallen LOGIN SUPERUSER")
+	t.Cleanup(func() {
+		conn, err := pgx.Connect(context.Background(), d.uri)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close(context.Background())
+		if _, err := conn.PgConn().Exec(context.Background(), "DROP OWNED BY fallen; DROP ROLE fallen").ReadAll(); err != nil {
+			t.Error(err)
+		}
+	})
+	if _, err := Init(d.ctx, d.connect("fallen"), d.name, InitOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	execOn(t, d.connect("app"), "CREATE TABLE plain (a int)")
+	blocked := func() bool {
+		findings, err := Inspect(d.ctx, d.conn, d.name, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return slices.ContainsFunc(findings, func(f Finding) bool {
+			return f.Severity == Blocker && f.Topic == "capture" && strings.Contains(f.What, "app")
+		})
+	}
+	if blocked() {
+		t.Error("a superuser may")
+	}
+	d.exec("ALTER ROLE fallen NOSUPERUSER")
+	if !blocked() {
+		t.Error("not found")
+	}
 }

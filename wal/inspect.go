@@ -2,6 +2,7 @@ package wal
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -120,6 +121,11 @@ func (i *inspection) lookAtSettings(ctx context.Context) error {
 		i.add(Info, "wal_sender_timeout", "the server ends a connection that is silent for "+senderTimeout, "")
 	}
 	i.add(Info, "logical_decoding_work_mem", "decoding spills transactions above "+memory+" to disk", "")
+	if err := notAwaited(ctx, i.conn); errors.As(err, new(*SynchronousError)) {
+		i.add(Blocker, "synchronous_standby_names", err.Error(), "for example: FIRST 1 (standby1, standby2)")
+	} else if err != nil {
+		return err
+	}
 	if locks < 64 {
 		i.add(Warning, "max_locks_per_transaction", fmt.Sprintf("max_locks_per_transaction is %d", locks),
 			"a snapshot locks many tables at once: 64 or more")
@@ -193,6 +199,9 @@ func (i *inspection) lookAtSetup(ctx context.Context) error {
 	default:
 		i.add(Info, "publication", "all tables are published", "")
 	}
+	if err := i.lookAtOwner(ctx); err != nil {
+		return err
+	}
 	// Documentation, event_triggers (17): off disables all of them, for sessions of superusers that say so.
 	var off string
 	err := i.conn.QueryRow(ctx, "SELECT coalesce(current_setting('event_triggers', true), 'on')").Scan(&off)
@@ -201,6 +210,31 @@ func (i *inspection) lookAtSetup(ctx context.Context) error {
 	}
 	if off == "off" {
 		i.add(Blocker, "capture", "event_triggers is off: DDL is not seen", "switch it on and reload")
+	}
+	return nil
+}
+
+// lookAtOwner looks whether the role that the event triggers' functions run as may still give tables an identity: it
+// may have lost what it had when init ran.
+func (i *inspection) lookAtOwner(ctx context.Context) error {
+	rows, err := i.conn.Query(ctx, `
+		SELECT DISTINCT o.rolname::text, r.rolname::text FROM pg_catalog.pg_proc p
+		JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace AND n.nspname = $1
+		JOIN pg_catalog.pg_roles r ON r.oid = p.proowner AND NOT r.rolsuper
+		JOIN pg_catalog.pg_class c ON c.relkind IN ('r', 'p') AND c.relpersistence <> 't' AND c.oid >= 16384
+		JOIN pg_catalog.pg_roles o ON o.oid = c.relowner
+		WHERE p.proname = 'keep_identity' AND NOT pg_has_role(r.oid, o.oid, 'USAGE') ORDER BY 1`, Schema)
+	if err != nil {
+		return fmt.Errorf("read whose tables may be altered: %w", err)
+	}
+	var owner, role string
+	_, err = pgx.ForEachRow(rows, []any{&owner, &role}, func() error {
+		i.add(Blocker, "capture", fmt.Sprintf("the role %s, as which the event triggers run, may not alter the tables of %s: UPDATE and DELETE of a new table of theirs without a key fail",
+			quote(role), quote(owner)), fmt.Sprintf("GRANT %s TO %s, or make it a superuser again", quote(owner), quote(role)))
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("read whose tables may be altered: %w", err)
 	}
 	return nil
 }

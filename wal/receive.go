@@ -74,7 +74,7 @@ type Follow struct {
 
 // Run follows the log until Stop is closed (nil), ctx is cancelled (its cause),
 // everything is received (Once, nil), or something happens that another try would
-// not change: a *GapError, *SlotBusyError or *PoisonError, an error of the Sink,
+// not change: a *GapError, *SlotBusyError, *PoisonError or *SynchronousError, an error of the Sink,
 // or a first connection that is refused. A connection that is lost later is made
 // anew for as long as it takes, with the Tracer told; nothing is lost by it and
 // nothing is stored twice. All goroutines and connections of Run end before it returns.

@@ -109,7 +109,7 @@ func (e *nameError) Unwrap() error { return e.err }
 // Everything is, but what the caller must decide and what another try cannot change.
 func transient(err error) bool {
 	for _, final := range []any{
-		new(*GapError), new(*PoisonError), new(*sinkError), new(*protocolError), new(*nameError),
+		new(*GapError), new(*PoisonError), new(*sinkError), new(*protocolError), new(*nameError), new(*SynchronousError),
 	} {
 		if errors.As(err, final) {
 			return false

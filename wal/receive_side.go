@@ -41,7 +41,7 @@ func sessionConfig(base *pgx.ConnConfig) *pgx.ConnConfig {
 	for k, v := range format.SessionSettings() {
 		c.RuntimeParams[k] = v
 	}
-	c.RuntimeParams["application_name"] = "pgrecall"
+	c.RuntimeParams["application_name"] = application
 	return c
 }
 
@@ -128,8 +128,10 @@ func (s *side) moment(ctx context.Context, publication string) (m moment, err er
 		if err != nil {
 			return err
 		}
-		m.publication, err = readPublished(ctx, conn, publication)
-		return err
+		if m.publication, err = readPublished(ctx, conn, publication); err != nil {
+			return err
+		}
+		return notAwaited(ctx, conn)
 	})
 	if err == nil {
 		m.insert, err = format.ParseLSN(insert)
