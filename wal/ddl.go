@@ -151,7 +151,7 @@ func (d DDL) TouchedTables() []uint32 {
 	return slices.Compact(oids)
 }
 
-// ParseDDL reads the content of a message with the prefix PrefixDDL. It never panics; content that is no such
+// ParseDDL reads the content of a message with the prefix format.PrefixDDL. It never panics; content that is no such
 // message is an error. Text is UTF-8, but for a database of encoding SQL_ASCII, whose bytes that are no UTF-8 become
 // U+FFFD (never in Missing).
 func ParseDDL(content string) (DDL, error) {

@@ -12,13 +12,6 @@ const (
 	EventTriggerPrefix = "pgrecall_"
 )
 
-// Prefixes of the logical messages in the log.
-const (
-	PrefixDDL       = "pgrecall.ddl"
-	PrefixMark      = "pgrecall.mark"
-	PrefixHeartbeat = "pgrecall.heartbeat"
-)
-
 // neededIdentity is an expression over pg_class AS c: the replica identity that the table needs so that its UPDATE
 // and DELETE can be published and folded. NULL: it is right as it is; 'f' FULL; 'd' DEFAULT, which is its primary
 // key; 'x': there is none, the table cannot be published.

@@ -142,7 +142,7 @@ func (s *session) describe(ctx context.Context, m *pgoutput.Relation) error {
 	if r.layout.Name, err = s.name(ctx, m.Name, m); err != nil {
 		return err
 	}
-	r.own = r.layout.Schema == "pgrecall"
+	r.own = r.layout.Schema == Schema
 	r.layout.Columns = make([]format.LayoutColumn, len(m.Columns))
 	for i, c := range m.Columns {
 		name, err := s.name(ctx, c.Name, m)

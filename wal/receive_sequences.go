@@ -2,13 +2,11 @@ package wal
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"unicode/utf8"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/pgrecall/pgrecall/format"
 )
 
@@ -170,13 +168,5 @@ func (m sequenceMemory) remember(samples []format.SequenceSample) {
 // passing reports whether reading a sequence failed because someone else locked,
 // dropped or moved it since it was listed.
 func passing(err error) bool {
-	var pg *pgconn.PgError
-	if !errors.As(err, &pg) {
-		return false
-	}
-	switch pg.Code {
-	case "55P03", "42P01", "3F000", "42501", "XX000": // lock_not_available, undefined_table, invalid_schema_name, insufficient_privilege, internal_error
-		return true
-	}
-	return false
+	return hasCode(err, codeLockNotAvailable, codeNoTable, codeNoSchema, codeNoPrivilege, codeInternal)
 }

@@ -17,9 +17,6 @@ type Segment struct {
 	messages     []format.Message
 }
 
-// failSegment is the check of what the parts of a segment say of each other.
-const failSegment format.Failure = "segment"
-
 // OpenSegment reads what a segment holds besides its lanes and checks that its
 // parts agree. An error that is format.ErrCorrupt is about its bytes. The caller
 // that found the segment by its name checks the name with CheckName.
@@ -61,7 +58,7 @@ func OpenSegment(ctx context.Context, r *format.Reader) (*Segment, error) {
 }
 
 func (s *Segment) corrupt(chunk int, table uint32, err error) error {
-	return &format.CorruptError{Object: s.object.Object().Name, Chunk: chunk, Table: table, Failure: failSegment, Err: err}
+	return &format.CorruptError{Object: s.object.Object().Name, Chunk: chunk, Table: table, Failure: format.FailSegment, Err: err}
 }
 
 // check compares the parts with each other.

@@ -94,6 +94,7 @@ const (
 	codeNoObject         = "42704"
 	codeInUse            = "55006"
 	codeUnique           = "23505"
+	codeInternal         = "XX000"
 )
 
 // hasCode reports whether the server answered with one of the codes.

@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgproto3"
+	"github.com/pgrecall/pgrecall/format"
 	"github.com/pgrecall/pgrecall/wal/pgoutput"
 )
 
@@ -136,7 +137,7 @@ func (d *database) ddl() []DDL {
 	d.Helper()
 	var all []DDL
 	for _, m := range d.decoded() {
-		if l, ok := m.(*pgoutput.LogicalMessage); ok && l.Prefix == PrefixDDL {
+		if l, ok := m.(*pgoutput.LogicalMessage); ok && l.Prefix == format.PrefixDDL {
 			parsed, err := ParseDDL(string(l.Content))
 			if err != nil {
 				d.Fatalf("%v: %s", err, l.Content)

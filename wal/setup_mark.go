@@ -54,7 +54,7 @@ func Mark(ctx context.Context, conn *pgx.Conn, name string) (*Marked, error) {
 			return err
 		}
 		return tx.QueryRow(ctx, `SELECT pg_current_xact_id()::text, clock_timestamp()
-			FROM pg_logical_emit_message(true, $1::text, $2::text)`, PrefixMark, name).Scan(&xid, &m.Time)
+			FROM pg_logical_emit_message(true, $1::text, $2::text)`, format.PrefixMark, name).Scan(&xid, &m.Time)
 	})
 	switch {
 	case hasCode(err, codeUnique):

@@ -274,5 +274,5 @@ func TestMark(t *testing.T) {
 	if _, err := Mark(d.ctx, d.connect("app"), "mine"); err == nil || !strings.Contains(err.Error(), "the role that ran init") {
 		t.Errorf("without rights: %v", err)
 	}
-	wantText(t, "marks in the log", strings.Join(d.messages(PrefixMark), "|"), "before the 'deploy'")
+	wantText(t, "marks in the log", strings.Join(d.messages(format.PrefixMark), "|"), "before the 'deploy'")
 }

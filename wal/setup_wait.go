@@ -1,6 +1,7 @@
 package wal
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -76,7 +77,7 @@ func Backends(ctx context.Context, conn *pgx.Conn, olderThan uint64) ([]Backend,
 	if err != nil {
 		return nil, fmt.Errorf("read who holds transactions older than %d: %w", olderThan, err)
 	}
-	slices.SortFunc(all, func(a, b Backend) int { return cmpXID(a.XID, b.XID) })
+	slices.SortFunc(all, func(a, b Backend) int { return cmp.Compare(a.XID, b.XID) })
 	var old []Backend
 	for _, b := range all {
 		same := func(o Backend) bool { return o.PID == b.PID && o.GID == b.GID }
@@ -85,16 +86,6 @@ func Backends(ctx context.Context, conn *pgx.Conn, olderThan uint64) ([]Backend,
 		}
 	}
 	return old, nil
-}
-
-func cmpXID(a, b uint64) int {
-	switch {
-	case a < b:
-		return -1
-	case a > b:
-		return 1
-	}
-	return 0
 }
 
 // readBackends reads rows of pid, gid, age in seconds, user, database, application, state, 32-bit xid and the xmax
@@ -121,39 +112,6 @@ func readBackends(ctx context.Context, conn *pgx.Conn, query string, args ...any
 		}
 		return b, nil
 	})
-}
-
-// WaitForJoin waits until every new snapshot has an xmin at or beyond s1's xmax, so that it can join the log that
-// began with s1, and reports about every second who is waited for. It ends with the context's error if that ends
-// first. report may be nil and must not use conn.
-func WaitForJoin(ctx context.Context, conn *pgx.Conn, s1 format.Visibility, report func(waiting []Backend)) error {
-	for {
-		v, err := currentVisibility(ctx, conn)
-		if err != nil {
-			return err
-		}
-		if v.Xmin >= s1.Xmax {
-			return nil
-		}
-		waiting, err := Backends(ctx, conn, s1.Xmax)
-		if err != nil {
-			return err
-		}
-		if report != nil && len(waiting) > 0 {
-			report(waiting)
-		}
-		if err := pause(ctx, pollPause(len(waiting))); err != nil {
-			return err
-		}
-	}
-}
-
-// pollPause is the time between two looks at who is waited for: short while nobody is, or it only seems so.
-func pollPause(waiting int) time.Duration {
-	if waiting == 0 {
-		return 20 * time.Millisecond
-	}
-	return time.Second
 }
 
 // pause waits for d or the end of the context, whose cause it returns.

@@ -1,9 +1,9 @@
 package wal
 
 import (
-	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -108,37 +108,28 @@ func TestInitNamesWhomTheSlotWaitsFor(t *testing.T) {
 	}
 }
 
-func TestWaitForJoinNamesWhomItWaitsFor(t *testing.T) {
+// TestBackendsNamesWhoHoldsAnOlderTransaction: once each, subtransactions included; not who has ended, or is younger.
+func TestBackendsNamesWhoHoldsAnOlderTransaction(t *testing.T) {
 	d := newDatabase(t)
-	other, gone := d.connect("app"), d.connect("app")
+	other, gone, younger := d.connect("app"), d.connect("app"), d.connect("app")
 	execOn(t, other, "BEGIN", "CREATE TABLE a (a int)", "SAVEPOINT s", "CREATE TABLE b (a int)")
 	execOn(t, gone, "CREATE TABLE c (a int)")
 	v, err := currentVisibility(d.ctx, d.conn)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var waited []Backend
-	err = WaitForJoin(d.ctx, d.conn, v, func(waiting []Backend) {
-		if waited == nil {
-			waited = waiting
-			execOn(t, other, "COMMIT")
-		}
-	})
+	execOn(t, younger, "BEGIN", "CREATE TABLE d (a int)")
+	older, err := Backends(d.ctx, d.conn, v.Xmax)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(waited) != 1 || waited[0].PID != int32(other.PgConn().PID()) || waited[0].User != "app" || waited[0].XID >= v.Xmax {
-		t.Errorf("waited for %+v", waited)
+	older = slices.DeleteFunc(older, func(b Backend) bool { return b.Database != d.conn.Config().Database })
+	if len(older) != 1 || older[0].PID != int32(other.PgConn().PID()) || older[0].User != "app" || older[0].XID >= v.Xmax {
+		t.Errorf("older than %d: %+v", v.Xmax, older)
 	}
-	ctx, cancel := context.WithCancel(d.ctx)
-	execOn(t, other, "BEGIN", "CREATE TABLE d (a int)")
-	if v, err = currentVisibility(d.ctx, d.conn); err != nil {
-		t.Fatal(err)
-	}
-	v.Xmax++
-	err = WaitForJoin(ctx, d.conn, v, func([]Backend) { cancel() })
-	if !errors.Is(err, context.Canceled) {
-		t.Errorf("cancelled: %v", err)
+	execOn(t, other, "COMMIT")
+	if older, err = Backends(d.ctx, d.conn, v.Xmax); err != nil || slices.ContainsFunc(older, func(b Backend) bool { return b.PID == int32(other.PgConn().PID()) }) {
+		t.Errorf("after its end: %+v, %v", older, err)
 	}
 }
 

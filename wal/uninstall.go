@@ -27,11 +27,6 @@ type UninstallResult struct {
 	Kept []string
 }
 
-// PlanUninstall returns what Uninstall would do, and changes nothing.
-func PlanUninstall(ctx context.Context, conn *pgx.Conn, source string) (*UninstallResult, error) {
-	return Uninstall(ctx, conn, source, UninstallOptions{DryRun: true})
-}
-
 // Uninstall removes from the source what Init put there: the slot, then in one transaction the publication, the event
 // triggers and the schema pgrecall. It works on what is half there, and on nothing. A slot that somebody receives
 // from is a SlotBusyError, and nothing is changed. What is not pgrecall's own stays. conn must be in no transaction;

@@ -20,7 +20,7 @@ func TestUninstallLeavesNothingButIdentities(t *testing.T) {
 	}
 	d.exec("ALTER TABLE later DROP CONSTRAINT later_pkey", "DROP TABLE gone", "CREATE TABLE new (a int)", "DROP INDEX s.i")
 	during := d.objects()
-	plan, err := PlanUninstall(d.ctx, d.conn, d.name)
+	plan, err := Uninstall(d.ctx, d.conn, d.name, UninstallOptions{DryRun: true})
 	if err != nil {
 		t.Fatal(err)
 	}
