@@ -25,16 +25,8 @@ type session struct {
 	side   *side
 	repl   *replication
 	beside sync.WaitGroup // the goroutines beside the loop
-
-	// The transaction being received.
-	decoder   pgoutput.Decoder
-	relations map[uint32]*relation
-	relation  *relation // the last one used
-	inside    bool      // between Begin and Commit
-	begun     pgoutput.Begin
-	digest    hash.Hash          // of the transaction's messages
-	overlap   *format.LastCommit // what the first transaction must be; nil: seen, or nothing to compare
-	xidRef    uint64             // a recent next transaction id, 64 bits
+	incoming
+	liveness
 
 	// The segment being built.
 	segment  *segmentBuilder // nil: nothing received since the last cut
@@ -43,16 +35,32 @@ type session struct {
 	received format.LSN // end of the last commit received
 	storing  *storing   // the segment being stored; nil: none
 
-	// Time.
-	statusEvery time.Duration
-	statusAt    time.Time
-	heard       uint64 // messages received
-	heardBefore uint64
-	heardAt     time.Time
-	lastLocal   atomic.Int64 // Unix nanoseconds when a local commit was received; any goroutine
-	target      format.LSN   // Once: received up to here is enough
-	complete    bool         // Once: the target is reached
-	stopping    atomic.Bool  // Stop was closed; any goroutine
+	// What ends the session.
+	target   format.LSN  // Once: received up to here is enough
+	complete bool        // Once: the target is reached
+	stopping atomic.Bool // Stop was closed; any goroutine
+}
+
+// incoming is what is known of the stream: the tables it described, and the transaction being received.
+type incoming struct {
+	decoder   pgoutput.Decoder
+	relations map[uint32]*relation
+	relation  *relation // the last one used
+	inside    bool      // between Begin and Commit
+	begun     pgoutput.Begin
+	digest    hash.Hash          // of the transaction's messages
+	overlap   *format.LastCommit // what the first transaction must be; nil: seen, or nothing to compare
+	xidRef    uint64             // a recent next transaction id, 64 bits
+}
+
+// liveness is when each side last gave the other a sign of life.
+type liveness struct {
+	statusEvery time.Duration // the longest time between two status messages of ours
+	statusAt    time.Time     // when the next one is due
+	heard       uint64        // messages received
+	heardBefore uint64        // as many as at the last look
+	heardAt     time.Time     // when there was a new one at a look
+	lastLocal   atomic.Int64  // Unix nanoseconds when a local commit was received; any goroutine
 }
 
 // statusInterval is the longest time between two status messages.
@@ -65,7 +73,7 @@ func (r *run) session(ctx context.Context) error {
 		return err
 	}
 	defer sd.close(ctx)
-	s := &session{run: r, side: sd, relations: make(map[uint32]*relation), digest: sha256.New()}
+	s := &session{run: r, side: sd, incoming: incoming{relations: make(map[uint32]*relation), digest: sha256.New()}}
 	if err := s.open(ctx); err != nil {
 		if s.repl != nil {
 			s.repl.close()
@@ -121,8 +129,7 @@ func (s *session) open(ctx context.Context) error {
 		}
 	}
 	if err := s.repl.start(ctx, s.Start.Slot, s.Start.Publication, s.start()); err != nil {
-		var pg *pgconn.PgError
-		if errors.As(err, &pg) && pg.Code == "55006" { // object_in_use
+		if hasCode(err, codeInUse) {
 			return s.busy(ctx)
 		}
 		return err

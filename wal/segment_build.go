@@ -44,17 +44,20 @@ type segmentBuilder struct {
 	byTable      map[uint32][]uint32 // ordinals of a table's layouts, in order
 	transactions []format.Transaction
 	messages     []format.Message
-	resume, to   format.LSN // ends of the commit before the last, and of the last
+	resume, to   format.LSN          // ends of the commit before the last, and of the last
+	countSlab    []format.TableCount // holds the counts of many transactions
 
-	// The transaction being received.
-	number    uint64 // running number, from 1
-	current   format.Transaction
-	counts    []format.TableCount
-	touched   []*lane
-	said      int // messages before it
-	countSlab []format.TableCount
-
+	unfinished
 	old, new []byte // rows being made
+}
+
+// unfinished is the transaction being received.
+type unfinished struct {
+	number  uint64 // running number, from 1
+	current format.Transaction
+	counts  []format.TableCount
+	touched []*lane
+	said    int // messages of the segment before it
 }
 
 func newSegmentBuilder(dir string, c format.Compression, from format.LSN) (*segmentBuilder, error) {
