@@ -18,6 +18,7 @@ type ContradictionError struct {
 	Reason string
 }
 
+// Error names the table, what was found and what to do.
 func (e *ContradictionError) Error() string {
 	return fmt.Sprintf("table %s: the log contradicts the snapshot: %s; run verify, and restore from another snapshot or to a point before this one's log", e.Table, e.Reason)
 }

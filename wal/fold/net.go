@@ -125,8 +125,10 @@ func (b *Batch) Add(fate Fate, base []byte) {
 	b.size += fate.Size()
 }
 
-// Len is the number of rows, Size the bytes that Load will need for them, about.
-func (b *Batch) Len() int  { return len(b.fates) }
+// Len is the number of rows.
+func (b *Batch) Len() int { return len(b.fates) }
+
+// Size is about how many bytes Load will need for the rows.
 func (b *Batch) Size() int { return b.size }
 
 // Row is the row that replaces base row i, and whether fields of it are
