@@ -1,6 +1,7 @@
 package snapshot
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
@@ -73,15 +74,7 @@ func (r *run) sampled(owner uint32) bool {
 // batches groups the tables into what a worker locks at once, largest first; all but small tables stand alone.
 func batches(tables []*table) [][]*table {
 	sorted := slices.Clone(tables)
-	slices.SortStableFunc(sorted, func(a, b *table) int {
-		switch {
-		case a.Bytes > b.Bytes:
-			return -1
-		case a.Bytes < b.Bytes:
-			return 1
-		}
-		return 0
-	})
+	slices.SortStableFunc(sorted, func(a, b *table) int { return cmp.Compare(b.Bytes, a.Bytes) })
 	var all [][]*table
 	var bytes int64
 	for _, t := range sorted {
@@ -141,7 +134,7 @@ func (t *table) data(e *format.Envelope) format.TableData {
 	for _, c := range t.columns {
 		d.Columns = append(d.Columns, format.Column{Attnum: c.Attnum, Name: c.Name, Type: c.Type, Typmod: c.Typmod, TypeName: c.TypeName})
 	}
-	slices.SortFunc(t.parts, func(a, b part) int { return int(int64(a.FirstBlock) - int64(b.FirstBlock)) })
+	slices.SortFunc(t.parts, func(a, b part) int { return cmp.Compare(a.FirstBlock, b.FirstBlock) })
 	for _, p := range t.parts {
 		p.Object = len(e.Parts)
 		e.Parts = append(e.Parts, p.ref)

@@ -73,17 +73,22 @@ type run struct {
 	look   *pgx.Conn
 	lookMu sync.Mutex
 
-	catalog     *catalog.Catalog
-	fingerprint string
-	tables      []*table
-	partBytes   int64
-	types       string // how the types of the tables' columns write their values
-	names       map[string]bool
-	early       []format.SequenceSample
+	contents
 
 	exported group // the lead's
 	groups   []format.Group
 	groupsMu sync.Mutex
+}
+
+// contents is what the catalog of the lead's snapshot says is to be copied.
+type contents struct {
+	catalog     *catalog.Catalog
+	fingerprint string
+	tables      []*table
+	partBytes   int64                   // of a table, as stored on the source, per part
+	types       string                  // how the types of the tables' columns write their values
+	names       map[string]bool         // what a stored value may name, as readNames tells it
+	early       []format.SequenceSample // the sequences before the first row was copied
 }
 
 // takeOnce takes a snapshot unless something changes meanwhile; then the error is a changedError.
