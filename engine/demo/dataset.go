@@ -7,10 +7,10 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Tables names the tables of the dataset with the columns that order their rows.
+// tables names the tables of the dataset with the columns that order their rows.
 // All of them are in schema public.
-func Tables() []Table {
-	return []Table{
+func tables() []datasetTable {
+	return []datasetTable{
 		{"users", "id"},
 		{"repositories", "id"},
 		{"documents", "id"},
@@ -21,16 +21,16 @@ func Tables() []Table {
 	}
 }
 
-// Table is one table of the dataset.
-type Table struct {
+// datasetTable is one table of the dataset.
+type datasetTable struct {
 	Name  string
 	Order string // the columns of its primary key, as SQL
 }
 
-// Load creates the database of a documentation service and fills it with about
+// load creates the database of a documentation service and fills it with about
 // scale × 330,000 rows, the same ones for the same scale. The work is done by the
 // server in one transaction.
-func Load(ctx context.Context, conn *pgx.Conn, scale float64) error {
+func load(ctx context.Context, conn *pgx.Conn, scale float64) error {
 	if scale <= 0 {
 		return fmt.Errorf("load the dataset: the scale must be above 0, not %g", scale)
 	}

@@ -22,8 +22,6 @@ type Options struct {
 	Scale float64
 	// Out gets the story.
 	Out io.Writer
-	// Tracer hears of the use cases' notes and progress; nil hears nothing.
-	Tracer engine.Tracer
 }
 
 // Run tells the whole story and returns an error if any of it is not as promised.
@@ -67,7 +65,7 @@ type story struct {
 	server *pgtemp.Server
 	live   string // connection string of the live database
 
-	writers *Writers
+	writers *writers
 	follow  *follower
 
 	truth   truth     // what the tables held just before the bad DELETE
@@ -95,31 +93,31 @@ func (s *story) startServer(ctx context.Context) error {
 		return fmt.Errorf("connect to the live database: %w", err)
 	}
 	defer conn.Close(ctx)
-	if err := Load(ctx, conn, s.Scale); err != nil {
+	if err := load(ctx, conn, s.Scale); err != nil {
 		return err
 	}
 	var rows int64
-	for _, t := range Tables() {
+	for _, t := range tables() {
 		var n int64
 		if err := conn.QueryRow(ctx, "SELECT count(*) FROM "+t.Name).Scan(&n); err != nil {
 			return fmt.Errorf("count %s: %w", t.Name, err)
 		}
 		rows += n
 	}
-	s.say("a throwaway PostgreSQL %d with a documentation service's database: %d tables, %d rows", server.Version(), len(Tables()), rows)
+	s.say("a throwaway PostgreSQL %d with a documentation service's database: %d tables, %d rows", server.Version(), len(tables()), rows)
 	return nil
 }
 
 // protect starts the write load, and takes the database under protection while it runs.
 func (s *story) protect(ctx context.Context) error {
-	s.writers = StartWriters(ctx, s.live, 2, 1)
-	i, err := engine.Init(ctx, engine.InitOptions{Place: s.place, DB: s.live, Tracer: s.Tracer})
+	s.writers = startWriters(ctx, s.live, 2, 1)
+	i, err := engine.Init(ctx, engine.InitOptions{Place: s.place, DB: s.live})
 	if err != nil {
 		return fmt.Errorf("init: %w", err)
 	}
 	s.say("init: slot %s, publication %s, under a live write load", i.Slot, i.Publication)
-	s.follow = startFollower(ctx, engine.StreamOptions{Place: s.place, DB: s.live, FlushInterval: time.Second, Tracer: s.Tracer})
-	n, err := engine.Snapshot(ctx, engine.SnapshotOptions{Place: s.place, DB: s.live, Tracer: s.Tracer})
+	s.follow = startFollower(ctx, engine.StreamOptions{Place: s.place, DB: s.live, FlushInterval: time.Second})
+	n, err := engine.Snapshot(ctx, engine.SnapshotOptions{Place: s.place, DB: s.live})
 	if err != nil {
 		return fmt.Errorf("snapshot: %w", err)
 	}
@@ -134,7 +132,7 @@ func (s *story) measureLoss(ctx context.Context) error {
 	const times = 3
 	for i := range times {
 		m, err := engine.Mark(ctx, engine.MarkOptions{Place: s.place, DB: s.live, Name: fmt.Sprintf("demo-%d", i), Wait: true,
-			WaitTimeout: time.Minute, Tracer: s.Tracer})
+			WaitTimeout: time.Minute})
 		if err != nil {
 			return errors.Join(fmt.Errorf("mark: %w", err), s.follow.failure())
 		}
@@ -153,7 +151,7 @@ func (s *story) badEvening(ctx context.Context) error {
 	}
 	defer conn.Close(ctx)
 	err = pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
-		for _, t := range Tables() {
+		for _, t := range tables() {
 			if _, err := tx.Exec(ctx, "LOCK TABLE "+t.Name+" IN SHARE ROW EXCLUSIVE MODE"); err != nil {
 				return err
 			}
@@ -177,15 +175,15 @@ func (s *story) badEvening(ctx context.Context) error {
 
 // findIt lets the load go on a little, and finds the bad transaction in the log.
 func (s *story) findIt(ctx context.Context) error {
-	if _, err := engine.Mark(ctx, engine.MarkOptions{Place: s.place, DB: s.live, Name: "found", Wait: true, WaitTimeout: time.Minute, Tracer: s.Tracer}); err != nil {
+	if _, err := engine.Mark(ctx, engine.MarkOptions{Place: s.place, DB: s.live, Name: "found", Wait: true, WaitTimeout: time.Minute}); err != nil {
 		return errors.Join(fmt.Errorf("mark: %w", err), s.follow.failure())
 	}
-	committed := s.writers.Committed.Load()
+	committed := s.writers.committed.Load()
 	if err := s.stopWork(); err != nil {
 		return err
 	}
 	var found *engine.LogEntry
-	err := engine.Log(ctx, engine.LogOptions{Place: s.place, Tables: []string{"public.users"}, MinRows: s.deleted / 2, Tracer: s.Tracer},
+	err := engine.Log(ctx, engine.LogOptions{Place: s.place, Tables: []string{"public.users"}, MinRows: s.deleted / 2},
 		func(e engine.LogEntry) error {
 			found = &e
 			return nil
@@ -205,7 +203,7 @@ func (s *story) findIt(ctx context.Context) error {
 func (s *story) usersBack(ctx context.Context) error {
 	began := time.Now()
 	r, err := engine.Restore(ctx, engine.RestoreOptions{Place: s.place, To: s.live, Tables: []string{"public.users"}, IntoSchema: "recovered",
-		Target: engine.Target{Kind: engine.TargetBeforeXID, XID: s.bad}, Tracer: s.Tracer})
+		Target: engine.Target{Kind: engine.TargetBeforeXID, XID: s.bad}})
 	if err != nil {
 		return fmt.Errorf("restore users: %w", err)
 	}
@@ -224,7 +222,7 @@ func (s *story) everythingBack(ctx context.Context) error {
 	began := time.Now()
 	second := s.server.ConnString("saas_before")
 	r, err := engine.Restore(ctx, engine.RestoreOptions{Place: s.place, To: second, Create: true,
-		Target: engine.Target{Kind: engine.TargetBeforeXID, XID: s.bad}, Tracer: s.Tracer})
+		Target: engine.Target{Kind: engine.TargetBeforeXID, XID: s.bad}})
 	if err != nil {
 		return fmt.Errorf("restore everything: %w", err)
 	}
@@ -251,7 +249,7 @@ func (s *story) compare(ctx context.Context, db, schema string, names ...string)
 func (s *story) stopWork() error {
 	var err error
 	if s.writers != nil {
-		err = s.writers.Stop()
+		err = s.writers.end()
 		s.writers = nil
 	}
 	if s.follow != nil {

@@ -18,7 +18,7 @@ type truth map[string][][sha256.Size]byte
 // takeTruth reads the tables as tx sees them.
 func takeTruth(ctx context.Context, tx pgx.Tx) (truth, error) {
 	t := truth{}
-	for _, table := range Tables() {
+	for _, table := range tables() {
 		rows, err := copyOut(ctx, tx.Conn(), "public", table)
 		if err != nil {
 			return nil, err
@@ -29,7 +29,7 @@ func takeTruth(ctx context.Context, tx pgx.Tx) (truth, error) {
 }
 
 // copyOut digests the rows of one table of a schema.
-func copyOut(ctx context.Context, conn *pgx.Conn, schema string, table Table) ([][sha256.Size]byte, error) {
+func copyOut(ctx context.Context, conn *pgx.Conn, schema string, table datasetTable) ([][sha256.Size]byte, error) {
 	var d rowDigests
 	name := pgx.Identifier{schema, table.Name}.Sanitize()
 	if _, err := conn.PgConn().CopyTo(ctx, &d, "COPY (SELECT * FROM "+name+" ORDER BY "+table.Order+") TO STDOUT"); err != nil {
@@ -64,7 +64,7 @@ func (d *rowDigests) Write(p []byte) (int, error) {
 func (t truth) compare(ctx context.Context, conn *pgx.Conn, schema string, names ...string) (int, error) {
 	compared := 0
 	var wrong []string
-	for _, table := range Tables() {
+	for _, table := range tables() {
 		if len(names) > 0 && !slices.Contains(names, table.Name) {
 			continue
 		}

@@ -12,20 +12,20 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// Writers is a live write load on the dataset: each writer runs one small
+// writers is a live write load on the dataset: each writer runs one small
 // transaction after another, as the service's users would.
-type Writers struct {
-	Committed atomic.Int64 // transactions committed so far
+type writers struct {
+	committed atomic.Int64 // transactions committed so far
 	group     *errgroup.Group
 	stop      context.CancelFunc
 }
 
-// StartWriters starts n writers, each on a connection of its own, seeded so that
-// the same seed asks for the same transactions. Stop ends them.
-func StartWriters(ctx context.Context, connString string, n int, seed uint64) *Writers {
+// startWriters starts n writers, each on a connection of its own, seeded so that
+// the same seed asks for the same transactions. end ends them.
+func startWriters(ctx context.Context, connString string, n int, seed uint64) *writers {
 	ctx, stop := context.WithCancel(ctx)
 	group, ctx := errgroup.WithContext(ctx)
-	w := &Writers{group: group, stop: stop}
+	w := &writers{group: group, stop: stop}
 	for i := range n {
 		rng := rand.New(rand.NewPCG(seed, uint64(i)))
 		group.Go(func() error { return w.run(ctx, connString, rng) })
@@ -33,14 +33,14 @@ func StartWriters(ctx context.Context, connString string, n int, seed uint64) *W
 	return w
 }
 
-// Stop ends the writers after their current transactions and returns the first
+// end ends the writers after their current transactions and returns the first
 // error that one of them met.
-func (w *Writers) Stop() error {
+func (w *writers) end() error {
 	w.stop()
 	return w.group.Wait()
 }
 
-func (w *Writers) run(ctx context.Context, connString string, rng *rand.Rand) error {
+func (w *writers) run(ctx context.Context, connString string, rng *rand.Rand) error {
 	if ctx.Err() != nil {
 		return nil
 	}
@@ -56,7 +56,7 @@ func (w *Writers) run(ctx context.Context, connString string, rng *rand.Rand) er
 		_, err := conn.Exec(work, write, rng.Int64N(1<<40), rng.Float64())
 		switch {
 		case err == nil:
-			w.Committed.Add(1)
+			w.committed.Add(1)
 		case expected(err):
 		default:
 			return fmt.Errorf("a writer's transaction: %w", err)
