@@ -86,7 +86,12 @@ func tampers(d *wal.DDL) bool {
 	ours := func(o wal.DDLObject) bool {
 		return o.Type == "publication" && strings.Trim(o.Identity, `"`) == wal.Publication
 	}
-	return slices.ContainsFunc(d.Dropped, ours) || !d.Internal && strings.HasPrefix(d.Tag, "ALTER PUBLICATION") && slices.ContainsFunc(d.Objects, ours)
+	// A table of its list: "public.users in publication pgrecall" (getObjectIdentityParts in src/backend/catalog/objectaddress.c).
+	listed := func(o wal.DDLObject) bool {
+		return strings.HasPrefix(o.Type, "publication ") && strings.HasSuffix(o.Identity, " in publication "+wal.Publication)
+	}
+	return slices.ContainsFunc(d.Dropped, ours) || !d.Internal && (strings.HasPrefix(d.Tag, "ALTER PUBLICATION") && slices.ContainsFunc(d.Objects, ours) ||
+		slices.ContainsFunc(slices.Concat(d.Objects, d.Dropped), listed))
 }
 
 // touched returns the wanted tables that a statement touched after their snapshot; for a whole restore also those
@@ -96,11 +101,25 @@ func (c *crossing) touched(s *statement) []uint32 {
 	for _, oid := range s.TouchedTables() {
 		t := c.wanted[oid]
 		_, named := c.named[oid]
-		if t != nil && !c.past.sees(t, s.txn.XID) || t == nil && (named || c.whole) {
+		if t != nil && c.unseen(t, s.txn.XID) || t == nil && (named || c.whole) {
 			tables = append(tables, oid)
 		}
 	}
-	return tables
+	if strings.HasPrefix(s.Tag, "ALTER ") || strings.HasPrefix(s.Tag, "DROP ") {
+		for _, oid := range sortedKeys(c.wanted) {
+			if t := c.wanted[oid]; c.unseen(t, s.txn.XID) && holdsNames(c.catalog, t) {
+				tables = append(tables, oid)
+			}
+		}
+	}
+	slices.Sort(tables)
+	return slices.Compact(tables)
+}
+
+// unseen says whether a transaction is in the table's future: not in its rows in the snapshot, or not in its
+// definition, which is as of the first group even where the rows are of a later one.
+func (c *crossing) unseen(t *format.TableData, xid uint64) bool {
+	return !c.past.sees(t, xid) || !c.past.choice.Base.Envelope.Groups[0].Visibility.Sees(xid)
 }
 
 // partitioned says whether a partitioned table is to be restored.

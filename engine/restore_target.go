@@ -303,9 +303,10 @@ func (r *restore) checkTables(ctx context.Context) error {
 	return r.checkTriggers(ctx)
 }
 
-// checkColumns makes sure that a table on the target has the columns to load.
+// checkColumns makes sure that a table on the target has the columns to load, of the types they had: another type may
+// take the same text for another value, as numeric(5,2) rounds and timestamp leaves the zone away.
 func (r *restore) checkColumns(ctx context.Context, t *format.TableData, name catalog.Name) error {
-	rows, err := r.target.conn.Query(ctx, `SELECT a.attname FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
+	rows, err := r.target.conn.Query(ctx, `SELECT a.attname || ' ' || pg_catalog.format_type(a.atttypid, a.atttypmod) FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
 		JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 		WHERE n.nspname = $1 AND c.relname = $2 AND c.relkind = 'r' AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''`, name.Schema, name.Name)
 	if err != nil {
@@ -317,8 +318,8 @@ func (r *restore) checkColumns(ctx context.Context, t *format.TableData, name ca
 	}
 	var missing []string
 	for _, c := range t.Columns {
-		if !slices.Contains(there, c.Name) {
-			missing = append(missing, c.Name)
+		if column := c.Name + " " + c.TypeName; !slices.Contains(there, column) {
+			missing = append(missing, column)
 		}
 	}
 	if len(missing) > 0 {
@@ -367,13 +368,15 @@ func (r *restore) planTruncate(ctx context.Context) error {
 
 // checkTriggers makes sure that no trigger of the user's fires while rows are loaded into tables that exist.
 func (r *restore) checkTriggers(ctx context.Context) error {
+	// The sessions of a superuser run with session_replication_role = replica.
+	firing := "tgenabled <> 'D'"
 	if r.target.super {
-		return nil // the sessions run with session_replication_role = replica
+		firing = "tgenabled IN ('A', 'R')"
 	}
 	schemas, names := r.names()
 	rows, err := r.target.conn.Query(ctx, `SELECT DISTINCT t.tgrelid::regclass::text FROM unnest($1::text[], $2::text[]) w(s, n)
 		JOIN pg_catalog.pg_namespace ns ON ns.nspname = w.s JOIN pg_catalog.pg_class c ON c.relnamespace = ns.oid AND c.relname = w.n
-		JOIN pg_catalog.pg_trigger t ON t.tgrelid = c.oid WHERE NOT t.tgisinternal AND t.tgenabled <> 'D'`, schemas, names)
+		JOIN pg_catalog.pg_trigger t ON t.tgrelid = c.oid WHERE NOT t.tgisinternal AND t.`+firing, schemas, names)
 	if err != nil {
 		return fmt.Errorf("look for triggers on the target: %w", err)
 	}
@@ -382,7 +385,7 @@ func (r *restore) checkTriggers(ctx context.Context) error {
 		return fmt.Errorf("look for triggers on the target: %w", err)
 	}
 	if len(triggered) > 0 {
-		return fmt.Errorf("tables have triggers that would fire for each loaded row: %s; run as a superuser (who can keep them from firing), or ALTER TABLE … DISABLE TRIGGER USER first",
+		return fmt.Errorf("tables have triggers that would fire for each loaded row: %s; run as a superuser (who can keep them from firing, but for ENABLE ALWAYS and ENABLE REPLICA), or ALTER TABLE … DISABLE TRIGGER USER first",
 			fewOf(triggered, 12))
 	}
 	return nil

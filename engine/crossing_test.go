@@ -1,0 +1,110 @@
+package engine
+
+import (
+	"sync"
+	"testing"
+)
+
+// during does something once, when the first rows of a snapshot are copied.
+type during struct {
+	once sync.Once
+	do   func()
+}
+
+func (d *during) Note(Note) {}
+
+func (d *during) Progress(p Progress) {
+	if p.Phase == "snapshot" && p.Rows > 0 {
+		d.once.Do(d.do)
+	}
+}
+
+func TestATableOfALaterGroupNeverGetsAnOlderDefinition(t *testing.T) {
+	// Tables of together more than 8 MiB are not locked at once: pets is free while big is copied.
+	place, db := protect(t, "CREATE TABLE big AS SELECT i, repeat('x', 100) FROM generate_series(1, 100000) i",
+		"CREATE TABLE pets (id int PRIMARY KEY, legs int)", "INSERT INTO pets SELECT i, 4 FROM generate_series(1, 10) i")
+	tracer := &during{do: func() {
+		exec(t, db, "BEGIN; TRUNCATE pets; ALTER TABLE pets ALTER legs SET DEFAULT 3, ADD CHECK (id > 5); INSERT INTO pets (id) VALUES (7); COMMIT")
+	}}
+	if _, err := Snapshot(t.Context(), SnapshotOptions{Place: place, DB: db, Jobs: 1, Tracer: tracer}); err != nil {
+		t.Fatal(err)
+	}
+	exec(t, db, "DELETE FROM big WHERE i % 2 = 0")
+	drain(t, place, db)
+	to := newDatabase(t)
+	_, err := Restore(t.Context(), RestoreOptions{Place: place, To: to, Tables: []string{"pets"}})
+	contains(t, err, "ALTER TABLE on public.pets")
+	if _, err := Restore(t.Context(), RestoreOptions{Place: place, To: to, CatalogOfSnapshot: true}); err != nil {
+		t.Fatal(err)
+	}
+	sameDatabase(t, contents(t, db), to)
+}
+
+func TestARenameHindersTablesThatHoldNames(t *testing.T) {
+	place, db := protect(t, "CREATE FUNCTION one() RETURNS int LANGUAGE sql AS 'SELECT 1'", "CREATE FUNCTION two() RETURNS int LANGUAGE sql AS 'SELECT 2'",
+		"CREATE DOMAIN callee AS regproc", "CREATE TYPE step AS (at int, call callee[])",
+		"CREATE TABLE steps (id int PRIMARY KEY, step step)", "CREATE TABLE plain (id int PRIMARY KEY)",
+		"INSERT INTO steps VALUES (1, NULL), (2, ROW(1, ARRAY['one']::callee[])), (3, ROW(1, ARRAY['two']::callee[]))")
+	exec(t, db, "ALTER FUNCTION one() RENAME TO three", "ALTER FUNCTION two() RENAME TO one", "ALTER FUNCTION three() RENAME TO two",
+		"UPDATE steps SET step = ROW(2, ARRAY['one']::callee[]) WHERE id = 1")
+	drain(t, place, db)
+	to := newDatabase(t)
+	for _, o := range []RestoreOptions{{}, {CatalogOfSnapshot: true}, {Tables: []string{"steps"}}} {
+		o.Place, o.To = place, to
+		_, err := Restore(t.Context(), o)
+		contains(t, err, "ALTER FUNCTION", "public.steps")
+	}
+	if _, err := Restore(t.Context(), RestoreOptions{Place: place, To: to, Tables: []string{"plain"}}); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestATableTakenOutOfThePublicationForAWhileIsRefused(t *testing.T) {
+	for _, c := range [][]string{
+		{"ALTER PUBLICATION pgrecall DROP TABLE pets", "UPDATE pets SET legs = 3", "ALTER PUBLICATION pgrecall ADD TABLE pets"},
+		{"ALTER PUBLICATION pgrecall SET TABLE pets WHERE (id > 1)", "UPDATE pets SET legs = 3"},
+	} {
+		place, db := protect(t, "CREATE TABLE pets (id int PRIMARY KEY, legs int)", "INSERT INTO pets VALUES (1, 4)", "CREATE PUBLICATION pgrecall FOR TABLE pets")
+		exec(t, db, c...)
+		drain(t, place, db)
+		for _, o := range []RestoreOptions{{}, {CatalogOfSnapshot: true}, {Tables: []string{"pets"}}} {
+			o.Place, o.To = place, newDatabase(t)
+			_, err := Restore(t.Context(), o)
+			contains(t, err, "ALTER PUBLICATION", "pets")
+		}
+	}
+}
+
+func TestRowsGoOnlyIntoTablesThatTakeThemAsTheyAre(t *testing.T) {
+	place, db := protect(t, "CREATE TABLE pets (id int PRIMARY KEY, weight numeric, born timestamptz, name text)",
+		"INSERT INTO pets VALUES (1, 1.005, '2024-01-01 12:00+05', 'Rex')")
+	const same = "CREATE TABLE pets (id int PRIMARY KEY, weight numeric, born timestamptz, name text)"
+	trigger := []string{same, "CREATE FUNCTION heavy() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NEW.weight := 42; RETURN NEW; END'",
+		"CREATE TRIGGER heavy BEFORE INSERT ON pets FOR EACH ROW EXECUTE FUNCTION heavy()"}
+	for _, c := range []struct {
+		name    string
+		target  []string
+		refused string
+	}{
+		{"rounding", []string{"CREATE TABLE pets (id int PRIMARY KEY, weight numeric(5,2), born timestamptz, name text)"}, "weight numeric"},
+		{"no zone", []string{"CREATE TABLE pets (id int PRIMARY KEY, weight numeric, born timestamp, name text)"}, "born timestamp with time zone"},
+		{"padding", []string{"CREATE TABLE pets (id int PRIMARY KEY, weight numeric, born timestamptz, name char(9))"}, "name text"},
+		{"a trigger that always fires", append(trigger, "ALTER TABLE pets ENABLE ALWAYS TRIGGER heavy"), "triggers"},
+		{"a trigger for replicas", append(trigger, "ALTER TABLE pets ENABLE REPLICA TRIGGER heavy"), "triggers"},
+		{"a trigger", trigger, ""},
+		{"a rule", []string{same, "CREATE RULE never AS ON INSERT TO pets DO INSTEAD NOTHING"}, ""},
+		{"row security", []string{same, "ALTER TABLE pets ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY", "CREATE POLICY nobody ON pets USING (false)"}, ""},
+	} {
+		to := newDatabase(t, c.target...)
+		_, err := Restore(t.Context(), RestoreOptions{Place: place, To: to, Scope: RestoreDataOnly})
+		if c.refused != "" {
+			contains(t, err, c.refused)
+			continue
+		}
+		if err != nil {
+			t.Errorf("%s: %v", c.name, err)
+			continue
+		}
+		sameDatabase(t, contents(t, db), to)
+	}
+}
