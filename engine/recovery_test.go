@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"context"
 	"fmt"
 	"path/filepath"
 	"strings"
@@ -18,7 +19,8 @@ func protect(t *testing.T, statements ...string) (Place, string) {
 	if _, err := Init(t.Context(), InitOptions{Place: place, DB: db}); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _, _ = Uninstall(t.Context(), UninstallOptions{Place: place, DB: db}) })
+	// The test's own context has ended by then, and the server has 20 slots for all tests.
+	t.Cleanup(func() { _, _ = Uninstall(context.Background(), UninstallOptions{Place: place, DB: db}) })
 	take(t, place, db)
 	return place, db
 }
