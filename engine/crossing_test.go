@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 )
@@ -106,5 +108,27 @@ func TestRowsGoOnlyIntoTablesThatTakeThemAsTheyAre(t *testing.T) {
 			continue
 		}
 		sameDatabase(t, contents(t, db), to)
+	}
+}
+
+func TestRowsOfAnExtensionsTablesAreSaidToBeLeftOut(t *testing.T) {
+	place, db := protect(t, "CREATE EXTENSION citext", "CREATE TABLE jobs (id int PRIMARY KEY, done bool)", "INSERT INTO jobs VALUES (1, false)",
+		"ALTER EXTENSION citext ADD TABLE jobs", "CREATE TABLE pets (id int PRIMARY KEY)")
+	const left = "rows of extension table public.jobs"
+	if taken := take(t, place, db); !slices.Contains(taken.Unsupported, left) {
+		t.Errorf("the snapshot does not say it: %q", taken.Unsupported)
+	}
+	exec(t, db, "UPDATE jobs SET done = true", "INSERT INTO pets VALUES (1)")
+	drain(t, place, db)
+	to := newDatabase(t)
+	r, err := Restore(t.Context(), RestoreOptions{Place: place, To: to})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.ContainsFunc(r.Plan.LeftOut, func(what string) bool { return strings.HasPrefix(what, left) }) {
+		t.Errorf("the restore does not say it: %q", r.Plan.LeftOut)
+	}
+	if got := value(t, to, "SELECT count(*)::text FROM pets"); got != "1" {
+		t.Errorf("%s rows", got)
 	}
 }

@@ -42,7 +42,7 @@ func (c *crossing) judge() (notIncluded []string, err error) {
 		t := c.past.tables[oid]
 		// A table that the snapshot does not know may be a new partition of one that is wanted.
 		unknown := partitioned && c.past.data(oid) == nil
-		if t.conflict == nil || !c.whole && c.wanted[oid] == nil && !unknown {
+		if t.conflict == nil || !c.whole && c.wanted[oid] == nil && !unknown || c.ofExtension(oid) {
 			continue
 		}
 		if unknown && !c.whole {
@@ -53,6 +53,12 @@ func (c *crossing) judge() (notIncluded []string, err error) {
 		return nil, c.refuse(t.conflict.txn, what, false)
 	}
 	return notIncluded, nil
+}
+
+// ofExtension says whether a table belongs to an extension. Its rows are in no snapshot, which the plan says of every
+// restore of the whole database.
+func (c *crossing) ofExtension(oid uint32) bool {
+	return slices.ContainsFunc(c.catalog.Unsupported, func(u catalog.Unsupported) bool { return u.Table == oid })
 }
 
 // hinders says whether a statement prevents the restore, and describes it; an empty description is of one that

@@ -29,6 +29,8 @@ type Catalog struct {
 type Unsupported struct {
 	Kind string // PostgreSQL's own word: "text search configuration"
 	Name string // schema-qualified and quoted
+	// Table is the oid where it is a table of an extension, whose rows are not copied.
+	Table uint32 `json:",omitzero"`
 }
 
 // Database holds the properties that CREATE DATABASE and ALTER DATABASE set.
