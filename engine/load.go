@@ -1,13 +1,13 @@
 package engine
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"slices"
 	"sync"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/pgrecall/pgrecall/engine/internal/merge"
@@ -24,8 +24,6 @@ type loadTable struct {
 	// The rest is the queue's.
 	left   int // jobs not done
 	loaded int64
-	bytes  int64
-	began  time.Time
 	done   bool
 }
 
@@ -88,7 +86,6 @@ func (q *loadQueue) next() (loadJob, bool) {
 		case len(q.waiting) > 0:
 			t := q.waiting[0]
 			q.waiting = q.waiting[1:]
-			t.began = time.Now()
 			return loadJob{table: t, part: -1}, true
 		}
 		q.changed.Wait()
@@ -105,8 +102,8 @@ func (q *loadQueue) fail(err error) {
 	q.changed.Broadcast()
 }
 
-// did takes in the end of a job, and readies those that follow it.
-func (q *loadQueue) did(j loadJob, rows int64) error {
+// did takes in the end of a job, and readies those that follow it; done says that it was the table's last.
+func (q *loadQueue) did(j loadJob, rows int64) (done bool, err error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	defer q.changed.Broadcast()
@@ -121,16 +118,16 @@ func (q *loadQueue) did(j loadJob, rows int64) error {
 		t.left--
 	}
 	if t.left > 0 {
-		return nil
+		return false, nil
 	}
 	if j.added == nil {
 		if err := q.addRows(t); err != nil || t.left > 0 {
-			return err
+			return false, err
 		}
 	}
 	t.done = true
 	q.open--
-	return t.rows.close()
+	return true, t.rows.close()
 }
 
 // addRows readies the shares of the rows to add.
@@ -155,7 +152,7 @@ type loader struct {
 	jobs     int
 	dir      string
 	replica  bool // the sessions run as session_replication_role=replica, so that no trigger fires
-	progress *loadProgress
+	meter    *meter
 }
 
 // load loads all tables. When it fails it says which are not complete: their done is false.
@@ -203,11 +200,15 @@ func (l *loader) work(ctx context.Context, q *loadQueue) error {
 			return nil
 		}
 		rows, err := l.do(ctx, conn, j)
-		if err == nil {
-			err = q.did(j, rows)
-		}
 		if err != nil {
 			return err
+		}
+		done, err := q.did(j, rows)
+		if err != nil {
+			return err
+		}
+		if done {
+			l.meter.done(j.table.rows.data.OID)
 		}
 	}
 }
@@ -227,7 +228,7 @@ func (l *loader) do(ctx context.Context, conn *pgx.Conn, j loadJob) (int64, erro
 	go func() {
 		emit := func(rows []byte) error {
 			_, err := out.Write(rows)
-			l.progress.did(t, len(rows))
+			l.meter.did(t.rows.data.OID, t.schema+"."+t.name, t.rows.data.RawBytes, int64(bytes.Count(rows, []byte{'\n'})), int64(len(rows)))
 			return err
 		}
 		var e end
@@ -254,37 +255,6 @@ func (l *loader) do(ctx context.Context, conn *pgx.Conn, j loadJob) (int64, erro
 }
 
 var errCopyEnded = errors.New("the COPY ended early")
-
-// loadProgress adds up the load and tells it now and then.
-type loadProgress struct {
-	tracer Tracer
-	began  time.Time
-	total  int64
-
-	mu   sync.Mutex
-	last time.Time
-	sum  int64
-}
-
-// progressEvery is how often progress is told.
-const progressEvery = 100 * time.Millisecond
-
-func (p *loadProgress) did(t *loadTable, bytes int) {
-	p.mu.Lock()
-	t.bytes += int64(bytes)
-	p.sum += int64(bytes)
-	now := time.Now()
-	if now.Sub(p.last) < progressEvery {
-		p.mu.Unlock()
-		return
-	}
-	p.last = now
-	table := Progress{Phase: "data", Table: t.schema + "." + t.name, Bytes: t.bytes, TotalBytes: max(t.bytes, t.rows.data.RawBytes), Elapsed: now.Sub(p.began)}
-	whole := Progress{Phase: "data", Bytes: p.sum, TotalBytes: max(p.sum, p.total), Elapsed: now.Sub(p.began)}
-	p.mu.Unlock()
-	p.tracer.Progress(table)
-	p.tracer.Progress(whole)
-}
 
 // rowsOf loads the rows of a table one after the other into emit, without a server.
 func rowsOf(ctx context.Context, r *tableRows, dir string, emit merge.Emit) (rows int64, err error) {

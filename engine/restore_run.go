@@ -147,7 +147,7 @@ func (r *restore) newSchemas(ctx context.Context) ([]string, error) {
 
 // data loads the rows.
 func (r *restore) data(ctx context.Context) error {
-	progress := &loadProgress{tracer: r.tracer, began: time.Now()}
+	var total int64
 	var tables []*loadTable
 	for _, t := range r.wanted {
 		name := r.script.Tables[t.OID]
@@ -155,11 +155,12 @@ func (r *restore) data(ctx context.Context) error {
 		for _, c := range t.Columns {
 			lt.columns = append(lt.columns, c.Name)
 		}
-		progress.total += t.RawBytes
+		total += t.RawBytes
 		tables = append(tables, lt)
 	}
+	progress := newMeter(r.tracer, "data", total)
 	l := &loader{config: r.target.config, encoding: r.past.choice.Base.Envelope.Encoding, jobs: r.jobs(), dir: r.o.TempDir,
-		replica: r.o.Scope == RestoreDataOnly && r.target.super, progress: progress}
+		replica: r.o.Scope == RestoreDataOnly && r.target.super, meter: progress}
 	if err := l.load(ctx, tables); err != nil {
 		return r.emptied(ctx, tables, err)
 	}
@@ -173,7 +174,7 @@ func (r *restore) data(ctx context.Context) error {
 		r.result.Rows += t.loaded
 		r.result.Folded += t.rows.folded()
 	}
-	r.tracer.Progress(Progress{Phase: "data", Rows: r.result.Rows, Bytes: progress.sum, TotalBytes: progress.sum, Done: true, Elapsed: time.Since(progress.began)})
+	progress.end()
 	return nil
 }
 
@@ -221,7 +222,7 @@ func (r *restore) analyze(ctx context.Context) error {
 		statements = append(statements, catalog.Statement{Kind: "ANALYZE", Name: name.Schema + "." + name.Name, Bytes: t.RawBytes,
 			SQL: "ANALYZE " + quoteName(name.Schema, name.Name)})
 	}
-	return r.parallel(ctx, "post-data", statements)
+	return r.parallel(ctx, "analyze", statements)
 }
 
 // parallel runs statements over several connections.
@@ -238,10 +239,10 @@ func (r *restore) parallel(ctx context.Context, phase string, statements []catal
 		workers.Add(1)
 		go func() {
 			defer workers.Done()
-			err := r.runStatements(ctx, q, func(s *catalog.Statement) {
+			err := r.runStatements(ctx, q, func() {
 				mu.Lock()
 				done++
-				p := Progress{Phase: phase, Table: s.Name, Rows: int64(done), TotalRows: int64(len(statements)), Elapsed: time.Since(began)}
+				p := Progress{Phase: phase, Rows: int64(done), TotalRows: int64(len(statements)), Done: done == len(statements), Elapsed: time.Since(began)}
 				mu.Unlock()
 				r.tracer.Progress(p)
 			})
@@ -256,7 +257,7 @@ func (r *restore) parallel(ctx context.Context, phase string, statements []catal
 }
 
 // runStatements runs statements over one connection until none is left.
-func (r *restore) runStatements(ctx context.Context, q *statementQueue, did func(*catalog.Statement)) error {
+func (r *restore) runStatements(ctx context.Context, q *statementQueue, did func()) error {
 	conn, err := snapshot.Connect(ctx, r.target.config, "")
 	if err != nil {
 		return err
@@ -276,7 +277,7 @@ func (r *restore) runStatements(ctx context.Context, q *statementQueue, did func
 		if _, err := conn.Exec(ctx, s.SQL, pgx.QueryExecModeSimpleProtocol); err != nil {
 			return fmt.Errorf("%s %s: %s: %w", strings.ToLower(s.Kind), s.Name, shorten(s.SQL, 200), err)
 		}
-		did(s)
+		did()
 		q.did(i)
 	}
 }

@@ -153,7 +153,8 @@ func takeSnapshot(ctx context.Context, source *repository.Source, config *pgx.Co
 		// Interrupted or not, what was not published goes.
 		err = errors.Join(err, run.End(context.WithoutCancel(ctx)))
 	}()
-	o.Joins, o.Tracer = joins, &snapshotTracer{tracer: tracer, started: time.Now()}
+	watch := &snapshotTracer{tracer: tracer}
+	o.Joins, o.Tracer = joins, watch
 	taken, err := snapshot.Take(ctx, config, o, run)
 	if errors.Is(err, snapshot.ErrOtherDatabase) {
 		tracer.Note(Note{LevelWarn, fmt.Sprintf("the snapshot joins no log, and only its own instant can be restored: %v", err)})
@@ -166,6 +167,7 @@ func takeSnapshot(ctx context.Context, source *repository.Source, config *pgx.Co
 	if err != nil {
 		return nil, err
 	}
+	watch.end()
 	if taken.Envelope.SystemID != source.SystemID || taken.Envelope.DatabaseOID != source.DatabaseOID {
 		return nil, usagef("the connection reached another server than a moment ago; name one host")
 	}
@@ -199,38 +201,39 @@ func unsupported(c *catalog.Catalog) []string {
 	return names
 }
 
-// snapshotTracer adds up what Take reports.
+// snapshotTracer passes on what Take reports.
 type snapshotTracer struct {
-	tracer  Tracer
-	started time.Time
+	tracer Tracer
 
-	mu     sync.Mutex
-	plan   snapshot.Plan
-	total  Progress
-	tables map[uint32]Progress
+	mu    sync.Mutex
+	meter *meter
 }
 
 // TracePlan implements snapshot.Tracer.
 func (t *snapshotTracer) TracePlan(p snapshot.Plan) {
 	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.plan, t.total, t.tables = p, Progress{Phase: "snapshot", TotalBytes: p.Bytes}, map[uint32]Progress{}
+	t.meter = newMeter(t.tracer, "snapshot", p.Bytes)
+	t.mu.Unlock()
 }
 
 // TraceProgress implements snapshot.Tracer.
 func (t *snapshotTracer) TraceProgress(p snapshot.Progress) {
 	t.mu.Lock()
-	table := t.tables[p.OID]
-	table.Phase, table.Table = "snapshot", p.Schema+"."+p.Name
-	table.Rows, table.Bytes = table.Rows+p.Rows, table.Bytes+p.RawBytes
-	table.Elapsed = time.Since(t.started)
-	t.tables[p.OID] = table
-	t.total.Rows, t.total.Bytes = t.total.Rows+p.Rows, t.total.Bytes+p.RawBytes
-	t.total.Elapsed = table.Elapsed
-	total := t.total
+	meter := t.meter
 	t.mu.Unlock()
-	t.tracer.Progress(table)
-	t.tracer.Progress(total)
+	meter.did(p.OID, p.Schema+"."+p.Name, p.TotalBytes, p.Rows, p.RawBytes)
+	if p.Done {
+		meter.done(p.OID)
+	}
+}
+
+// end ends what was told of a snapshot that is complete.
+func (t *snapshotTracer) end() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.meter != nil {
+		t.meter.end()
+	}
 }
 
 // TraceNote implements snapshot.Tracer.

@@ -43,11 +43,11 @@ type Note struct {
 
 // Progress is the state of one table, or of the whole where Table is empty, within a phase.
 type Progress struct {
-	// Phase is "snapshot", "pre-data", "data", "post-data", "stream", "verify" or "uninstall".
+	// Phase is "snapshot", "data", "post-data", "analyze", "stream", "verify" or "verify the log".
 	Phase string
 	// Table is schema.name, or empty for the whole.
 	Table string
-	// Rows and Bytes (of COPY text) are done so far.
+	// Rows and Bytes (of COPY text) are done so far; in "post-data" and "analyze" Rows are statements.
 	Rows, Bytes int64
 	// TotalRows and TotalBytes are the expected ends, 0 where unknown; a snapshot's are estimates.
 	TotalRows, TotalBytes int64

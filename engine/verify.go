@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"runtime"
 	"sync"
+	"sync/atomic"
 
 	"github.com/google/uuid"
 	"github.com/pgrecall/pgrecall/engine/internal/plan"
@@ -157,13 +158,20 @@ func (v *verification) snapshot(ctx context.Context, s *repository.Source, name 
 	if err != nil {
 		return v.broken(err, lost)
 	}
+	meter := newMeter(v.tracer, "verify", e.RawBytes)
+	defer meter.end()
 	g, ctx := v.group(ctx)
 	for i := range body.Tables {
 		t := &body.Tables[i]
+		var verified atomic.Int32
 		for _, p := range t.Parts {
 			g.Go(func() error {
 				ref := e.Parts[p.Object]
 				err := v.part(ctx, s, t, p, ref)
+				meter.did(t.OID, nameOf(t), t.RawBytes, p.Rows, p.RawBytes)
+				if int(verified.Add(1)) == len(t.Parts) {
+					meter.done(t.OID)
+				}
 				if err == nil {
 					return nil
 				}
@@ -188,7 +196,6 @@ func (v *verification) part(ctx context.Context, s *repository.Source, t *format
 	if _, err := rows.part(ctx, 0, func([]byte) error { return nil }); err != nil {
 		return err // it names the chunk, which the digest can not
 	}
-	v.tracer.Progress(Progress{Phase: "verify", Table: nameOf(t), Rows: p.Rows, Bytes: p.RawBytes})
 	return v.digest(ctx, s, ref)
 }
 
@@ -226,11 +233,17 @@ func (v *verification) logs(ctx context.Context, s *repository.Source) error {
 			}
 			v.result.Gaps = append(v.result.Gaps, GapInfo{Log: hole.Log, From: hole.From, To: hole.To, Reason: hole.Recorded.Reason, Noted: hole.Recorded.Noted})
 		}
+		var size int64
+		for _, segment := range l.Segments {
+			size += segment.Size
+		}
+		meter := newMeter(v.tracer, "verify the log", size)
 		g, ctx := v.group(ctx)
 		for _, segment := range l.Segments {
 			v.result.Segments++
 			g.Go(func() error {
 				err := v.segment(ctx, s, segment)
+				meter.did(0, fmt.Sprintf("log %v", l.Start.Log), size, 0, segment.Size)
 				if err == nil {
 					return nil
 				}
@@ -240,6 +253,8 @@ func (v *verification) logs(ctx context.Context, s *repository.Source) error {
 		if err := g.Wait(); err != nil {
 			return err
 		}
+		meter.done(0)
+		meter.end()
 	}
 	return nil
 }
@@ -268,7 +283,6 @@ func (v *verification) segment(ctx context.Context, s *repository.Source, segmen
 			return err
 		}
 	}
-	v.tracer.Progress(Progress{Phase: "verify", Bytes: segment.Size})
 	return nil
 }
 

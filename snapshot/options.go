@@ -105,8 +105,12 @@ type Progress struct {
 	Schema, Name string
 	// Rows, and their RawBytes as COPY text.
 	Rows, RawBytes int64
-	// SourceBytes is the part of Plan.Bytes that is done with; given when a part ends.
+	// TotalBytes is the table's share of Plan.Bytes.
+	TotalBytes int64
+	// SourceBytes is the part of TotalBytes that is done with; given when a part ends.
 	SourceBytes int64
+	// Done is true when the table's last part is durable.
+	Done bool
 }
 
 // NoteKind tells notes apart.

@@ -133,9 +133,10 @@ func (q *queue) leaveAlone(t *table) {
 	q.mu.Unlock()
 }
 
-// add records a finished part.
-func (q *queue) add(t *table, p part) {
+// add records a finished part, and says whether it was the table's last.
+func (q *queue) add(t *table, p part) (last bool) {
 	q.mu.Lock()
+	defer q.mu.Unlock()
 	t.parts = append(t.parts, p)
-	q.mu.Unlock()
+	return int64(len(t.parts)) == t.cuts
 }

@@ -274,7 +274,7 @@ func (w *worker) copyTable(ctx context.Context, t *table, group int, heap, alone
 	ranges := cut(size/w.source.blockSize, all, w.partBytes, heap)
 	w.queue.publish(t, group, ranges, alone)
 	if len(ranges) == 0 {
-		w.o.Tracer.TraceProgress(Progress{OID: t.OID, Schema: t.Schema, Name: t.Name, SourceBytes: t.Bytes})
+		w.o.Tracer.TraceProgress(Progress{OID: t.OID, Schema: t.Schema, Name: t.Name, TotalBytes: t.Bytes, SourceBytes: t.Bytes, Done: true})
 	}
 	return w.copyRanges(ctx, t)
 }
@@ -324,8 +324,8 @@ func (w *worker) copyRange(ctx context.Context, t *table, b blockRange) error {
 	if err != nil {
 		return err
 	}
-	w.queue.add(t, p)
-	w.o.Tracer.TraceProgress(Progress{OID: t.OID, Schema: t.Schema, Name: t.Name, SourceBytes: t.Bytes / t.cuts})
+	last := w.queue.add(t, p)
+	w.o.Tracer.TraceProgress(Progress{OID: t.OID, Schema: t.Schema, Name: t.Name, TotalBytes: t.Bytes, SourceBytes: t.Bytes / t.cuts, Done: last})
 	return nil
 }
 
@@ -335,7 +335,7 @@ func (w *worker) writePart(ctx context.Context, out io.Writer, t *table, p *part
 		return err
 	}
 	w.rows = rowWriter{table: t.OID, out: object, buf: w.rows.buf[:0], chunk: func(rows, bytes int64) {
-		w.o.Tracer.TraceProgress(Progress{OID: t.OID, Schema: t.Schema, Name: t.Name, Rows: rows, RawBytes: bytes})
+		w.o.Tracer.TraceProgress(Progress{OID: t.OID, Schema: t.Schema, Name: t.Name, TotalBytes: t.Bytes, Rows: rows, RawBytes: bytes})
 	}}
 	tag, err := w.conn.PgConn().CopyTo(ctx, &w.rows, copySQL(t, w.quote, blockRange{p.FirstBlock, p.EndBlock}))
 	if err != nil {

@@ -47,8 +47,9 @@ func (b *bars) update(p engine.Progress) {
 		b.open[key] = line
 	}
 	line.state.Store(&p)
-	line.SetTotal(max(p.TotalBytes, p.Bytes, 1), false)
-	line.SetCurrent(p.Bytes)
+	done, total := share(p)
+	line.SetTotal(max(total, done, 1), false)
+	line.SetCurrent(done)
 	if p.Done {
 		line.SetTotal(-1, true)
 		delete(b.open, key)
@@ -69,8 +70,16 @@ func (b *bars) add(p engine.Progress) *bar {
 	if p.Table != "" {
 		options = append(options, mpb.BarRemoveOnComplete())
 	}
-	line.Bar = b.progress.AddBar(max(p.TotalBytes, 1), options...)
+	line.Bar = b.progress.AddBar(0, options...) // SetTotal is for bars made without a total
 	return line
+}
+
+// share is how much is done, and of how much: bytes, or where there are none rows.
+func share(p engine.Progress) (done, total int64) {
+	if p.TotalBytes == 0 && p.Bytes == 0 {
+		return p.Rows, p.TotalRows
+	}
+	return p.Bytes, p.TotalBytes
 }
 
 func (b *bars) close() {
@@ -83,6 +92,9 @@ func (b *bars) close() {
 
 // amounts are a progress's rows, bytes, rate and the time still to go.
 func amounts(p engine.Progress) string {
+	if p.TotalBytes == 0 && p.Bytes == 0 {
+		return fmt.Sprintf("%s of %s", humanize.Comma(p.Rows), humanize.Comma(p.TotalRows))
+	}
 	text := fmt.Sprintf("%s rows, %s", humanize.Comma(p.Rows), humanize.IBytes(uint64(p.Bytes)))
 	if s := p.Elapsed.Seconds(); s >= 1 {
 		rate := float64(p.Bytes) / s
@@ -96,9 +108,9 @@ func amounts(p engine.Progress) string {
 
 // progressLine tells a progress where there are no bars.
 func progressLine(p engine.Progress) string {
-	share := ""
-	if p.TotalBytes > 0 {
-		share = fmt.Sprintf(" (%d%%)", min(100*p.Bytes/p.TotalBytes, 100))
+	percent := ""
+	if done, total := share(p); total > 0 {
+		percent = fmt.Sprintf(" (%d%%)", min(100*done/total, 100))
 	}
-	return fmt.Sprintf("%s: %s%s", p.Phase, amounts(p), share)
+	return fmt.Sprintf("%s: %s%s", p.Phase, amounts(p), percent)
 }
