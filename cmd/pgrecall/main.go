@@ -21,7 +21,7 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	// A second signal ends the process at once: the repository and the source are safe from that at any moment.
 	context.AfterFunc(ctx, stop)
-	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
+	os.Exit(run(ctx, ownArguments(os.Args[1:]), os.Stdout, os.Stderr))
 }
 
 // run runs one command line and returns its exit code.

@@ -24,7 +24,7 @@ func TestMain(m *testing.M) {
 		"pgrecall": func() {
 			ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 			defer stop()
-			os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
+			os.Exit(run(ctx, ownArguments(os.Args[1:]), os.Stdout, os.Stderr))
 		},
 	})
 }
