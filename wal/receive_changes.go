@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/pgrecall/pgrecall/format"
 	"github.com/pgrecall/pgrecall/wal/pgoutput"
@@ -166,21 +167,35 @@ func (s *session) name(ctx context.Context, raw string, m *pgoutput.Relation) (s
 }
 
 // ownPrefix begins the prefix of every message that belongs in the log.
-// Messages of other programs are theirs: no restore has a use for them.
 const ownPrefix = "pgrecall."
 
+// keepMessage keeps the messages that belong in the log. Those of other programs are theirs: no restore has a use for
+// them. Any role may write one with a prefix of ours, so that none may stop the stream, whatever it holds.
 func (s *session) keepMessage(ctx context.Context, m *pgoutput.LogicalMessage) error {
-	if !strings.HasPrefix(m.Prefix, ownPrefix) {
-		return nil
+	kept := format.Message{LSN: m.LSN, Prefix: m.Prefix}
+	switch m.Prefix {
+	case format.PrefixHeartbeat:
+	case format.PrefixDDL: // UTF-8, whatever the database's encoding
+		kept.Content = strings.ToValidUTF8(string(m.Content), "\ufffd")
+	case format.PrefixMark:
+		if len(m.Content) > 4*longestMark {
+			return nil
+		}
+		name, _, err := s.side.text(ctx, string(m.Content))
+		if hasCode(err, codeBadBytes, codeNoEquivalent) || err == nil && checkMark(name) != nil {
+			return nil // Mark did not write this
+		}
+		if err != nil {
+			return err
+		}
+		kept.Content = name
+	default:
+		if !strings.HasPrefix(m.Prefix, ownPrefix) || len(m.Content) > longestMark || !utf8.Valid(m.Content) {
+			return nil
+		}
+		kept.Content = string(m.Content)
 	}
-	text, ok, err := s.side.text(ctx, string(m.Content))
-	if err != nil {
-		return err
-	}
-	if !ok {
-		text = strings.ToValidUTF8(text, "\ufffd")
-	}
-	s.segment.message(format.Message{LSN: m.LSN, Prefix: m.Prefix, Content: text})
+	s.segment.message(kept)
 	return nil
 }
 

@@ -58,6 +58,7 @@ type unfinished struct {
 	counts  []format.TableCount
 	touched []*lane
 	said    int // messages of the segment before it
+	saying  int // bytes of its messages
 }
 
 func newSegmentBuilder(dir string, c format.Compression, from format.LSN) (*segmentBuilder, error) {
@@ -90,7 +91,7 @@ func (b *segmentBuilder) begin(t format.Transaction) {
 	b.current = t
 	b.counts = b.counts[:0]
 	b.touched = b.touched[:0]
-	b.said = len(b.messages)
+	b.said, b.saying = len(b.messages), 0
 }
 
 // commit completes the transaction that begin opened.
@@ -150,9 +151,22 @@ func (b *segmentBuilder) truncate(rel *relation, restart bool) error {
 	return b.add(rel, format.Record{Op: format.Truncate, RestartSequences: restart})
 }
 
+// mostSaid is how many bytes of messages a transaction may have: they are kept in memory. The DDL capture stays far
+// below it.
+const mostSaid = 64 << 20
+
+// saidTooMuch takes the place of what goes beyond mostSaid.
+const saidTooMuch = `{"tag":"unknown","incomplete":true,"error":"the messages of the transaction are longer than 64 MiB"}`
+
 // message adds a message of the transaction.
 func (b *segmentBuilder) message(m format.Message) {
 	m.Txn = uint32(len(b.transactions))
+	if b.saying += len(m.Content) + perTransaction; b.saying > mostSaid {
+		if n := len(b.messages); n > b.said && b.messages[n-1].Content == saidTooMuch {
+			return
+		}
+		m.Prefix, m.Content = format.PrefixDDL, saidTooMuch
+	}
 	b.messages = append(b.messages, m)
 	b.raw += int64(len(m.Prefix) + len(m.Content) + perTransaction)
 }

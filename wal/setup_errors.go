@@ -94,6 +94,8 @@ const (
 	codeNoObject         = "42704"
 	codeInUse            = "55006"
 	codeUnique           = "23505"
+	codeBadBytes         = "22021" // character_not_in_repertoire
+	codeNoEquivalent     = "22P05" // untranslatable_character
 	codeInternal         = "XX000"
 )
 
