@@ -69,15 +69,16 @@ func putBackSQL(t *format.TableData, model *catalog.Table, copied catalog.Name) 
 	}
 	list := strings.Join(columns, ", ")
 	live, from := quoteName(t.Schema, t.Name), quoteName(copied.Schema, copied.Name)
+	// ONLY: the rows of inheriting tables have their own statement.
 	insert := fmt.Sprintf("INSERT INTO %s (%s)%s SELECT %s FROM ", live, list, overriding(model), list)
 	if len(same) > 0 {
-		return insert + fmt.Sprintf("%s AS copy WHERE NOT EXISTS (SELECT FROM %s AS live WHERE %s)", from, live, strings.Join(same, " AND "))
+		return insert + fmt.Sprintf("ONLY %s AS copy WHERE NOT EXISTS (SELECT FROM ONLY %s AS live WHERE %s)", from, live, strings.Join(same, " AND "))
 	}
 	// Without a key rows are equal if all their values are, as text: not every type has an operator for it. Of equal
 	// rows as many are missing as the copy has more.
 	row := fmt.Sprintf("ROW(%s)::text", list)
-	return insert + fmt.Sprintf("(SELECT *, %[1]s AS pgrecall_row, row_number() OVER (PARTITION BY %[1]s) AS pgrecall_nth FROM %[2]s) AS copy "+
-		"LEFT JOIN (SELECT %[1]s AS pgrecall_row, count(*) AS pgrecall_rows FROM %[3]s GROUP BY 1) AS live USING (pgrecall_row) "+
+	return insert + fmt.Sprintf("(SELECT *, %[1]s AS pgrecall_row, row_number() OVER (PARTITION BY %[1]s) AS pgrecall_nth FROM ONLY %[2]s) AS copy "+
+		"LEFT JOIN (SELECT %[1]s AS pgrecall_row, count(*) AS pgrecall_rows FROM ONLY %[3]s GROUP BY 1) AS live USING (pgrecall_row) "+
 		"WHERE pgrecall_nth > coalesce(pgrecall_rows, 0)", row, from, live)
 }
 
