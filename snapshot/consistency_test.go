@@ -312,7 +312,8 @@ func TestLoadingReturnsTheReadersErrorAndKeepsNothing(t *testing.T) {
 	if n := d.text(`SELECT count(*)::text FROM loaded`); n != "0" {
 		t.Errorf("%s rows were kept", n)
 	}
-	if _, err := CopyIn(t.Context(), conn.PgConn(), "public", "loaded", []string{"a"}, strings.NewReader("no number\n")); sqlState(err) != "22P02" {
+	if _, err := CopyIn(t.Context(), conn.PgConn(), "public", "loaded", []string{"a"}, strings.NewReader("no number\n")); sqlState(err) != "22P02" ||
+		strings.Contains(fmt.Sprintf("%+v", err), "no number") || !strings.Contains(err.Error(), `column "a"`) {
 		t.Errorf("got %v", err)
 	}
 	if n, err := CopyIn(t.Context(), conn.PgConn(), "public", "loaded", []string{"a"}, strings.NewReader("1\n\\N\n")); err != nil || n != 2 {

@@ -2,8 +2,10 @@ package snapshot
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
 )
@@ -24,9 +26,32 @@ func CopyIn(ctx context.Context, conn *pgconn.PgConn, schema, table string, colu
 		err = source.err
 	}
 	if err != nil {
-		return 0, fmt.Errorf("load rows into %s.%s: %w", schema, table, err)
+		return 0, fmt.Errorf("load rows into %s.%s: %w", schema, table, withoutValues(err, columns))
 	}
 	return tag.RowsAffected(), nil
+}
+
+// withoutValues takes what may hold row data out of a server's error: the messages of data exceptions (class 22) and
+// of exceptions raised by functions quote the value, and the context of a COPY quotes the line. The column, if it is
+// one of columns, is told instead.
+func withoutValues(err error, columns []string) error {
+	var pg *pgconn.PgError
+	if !errors.As(err, &pg) {
+		return err
+	}
+	safe := &pgconn.PgError{Severity: pg.Severity, SeverityUnlocalized: pg.SeverityUnlocalized, Code: pg.Code, Message: pg.Message,
+		SchemaName: pg.SchemaName, TableName: pg.TableName, ColumnName: pg.ColumnName, ConstraintName: pg.ConstraintName}
+	if strings.HasPrefix(pg.Code, "22") || strings.HasPrefix(pg.Code, "P0") {
+		safe.Message = "the target refuses a value"
+		for _, c := range columns {
+			if strings.Contains(pg.Where, ", column "+c+": ") {
+				safe.Message += fmt.Sprintf(" of column %q", c)
+				break
+			}
+		}
+		safe.Message += ": is its type there, an enum or a domain perhaps, another one than the source's?"
+	}
+	return safe
 }
 
 // rememberError keeps the error that ended a stream.
