@@ -178,17 +178,14 @@ func (e *LockError) holders() []Backend {
 	return all
 }
 
-// lockHolders returns who holds any lock on the table. A prepared transaction's locks have no process; its virtual
-// transaction is written -1/ and its id.
+// lockHolders returns who holds any lock on the table. A prepared transaction's locks have no process; what they share
+// with the lock on its transaction id is the virtual transaction, that of the session which prepared it until the
+// server is restarted (MarkAsPreparingGuts in src/backend/access/transam/twophase.c).
 func lockHolders(ctx context.Context, conn *pgx.Conn, table uint32) ([]Backend, error) {
 	holders, err := readBackends(ctx, conn, `
-		SELECT DISTINCT coalesce(l.pid, 0), coalesce(p.gid, ''),
-		       coalesce(extract(epoch FROM clock_timestamp() - coalesce(a.xact_start, p.prepared)), 0)::float8,
-		       coalesce(a.usename, p.owner, ''), coalesce(a.datname, p.database, ''), coalesce(a.application_name, ''),
-		       CASE WHEN l.pid IS NULL THEN 'prepared' ELSE coalesce(a.state, '') END, NULL::bigint, ''
-		FROM pg_catalog.pg_locks l
-		LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid
-		LEFT JOIN pg_catalog.pg_prepared_xacts p ON l.pid IS NULL AND l.virtualtransaction = '-1/' || p.transaction
+		SELECT DISTINCT l.pid, x.transactionid AS xid FROM pg_catalog.pg_locks l
+		LEFT JOIN pg_catalog.pg_locks x ON l.pid IS NULL AND x.pid IS NULL AND x.virtualtransaction = l.virtualtransaction
+		  AND x.locktype = 'transactionid' AND x.granted AND x.transactionid IN (SELECT transaction FROM pg_catalog.pg_prepared_xacts)
 		WHERE l.locktype = 'relation' AND l.relation = $1 AND l.granted AND l.pid IS DISTINCT FROM pg_backend_pid()
 		  AND l.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database())`, table)
 	if err != nil {

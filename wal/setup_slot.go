@@ -193,15 +193,8 @@ func (s *setup) touchCatalogs(ctx context.Context) error {
 // slotBlockers returns whose end the process waits for; itself if the server does not say, so that the wait goes on.
 func slotBlockers(ctx context.Context, conn *pgx.Conn, pid int32) ([]Backend, error) {
 	blockers, err := readBackends(ctx, conn, `
-		SELECT coalesce(a.pid, 0), coalesce(p.gid, ''),
-		       coalesce(extract(epoch FROM clock_timestamp() - coalesce(a.xact_start, p.prepared)), 0)::float8,
-		       coalesce(a.usename, p.owner, ''), coalesce(a.datname, p.database, ''), coalesce(a.application_name, ''),
-		       CASE WHEN a.pid IS NULL THEN 'prepared' ELSE coalesce(a.state, '') END,
-		       w.transactionid::text::bigint, pg_snapshot_xmax(pg_current_snapshot())::text
-		FROM pg_catalog.pg_locks w
+		SELECT h.pid, h.transactionid AS xid FROM pg_catalog.pg_locks w
 		JOIN pg_catalog.pg_locks h ON h.locktype = 'transactionid' AND h.transactionid = w.transactionid AND h.granted
-		LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid = h.pid
-		LEFT JOIN pg_catalog.pg_prepared_xacts p ON h.pid IS NULL AND p.transaction = w.transactionid
 		WHERE w.pid = $1 AND w.locktype = 'transactionid' AND NOT w.granted`, pid)
 	if err != nil {
 		return nil, fmt.Errorf("read whom the making of the replication slot waits for: %w", err)

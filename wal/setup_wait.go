@@ -62,18 +62,9 @@ func describeBackends(bs []Backend) string {
 // The oldest comes first. Every transaction holds a lock on its own id (documentation, pg_locks), which any role may
 // see, where pg_stat_activity shows a role without pg_monitor little of others.
 func Backends(ctx context.Context, conn *pgx.Conn, olderThan uint64) ([]Backend, error) {
-	const query = `
-		SELECT coalesce(l.pid, 0), coalesce(p.gid, ''),
-		       coalesce(extract(epoch FROM clock_timestamp() - coalesce(a.xact_start, p.prepared)), 0)::float8,
-		       coalesce(a.usename, p.owner, ''), coalesce(a.datname, p.database, ''), coalesce(a.application_name, ''),
-		       CASE WHEN l.pid IS NULL THEN 'prepared' ELSE coalesce(a.state, '') END,
-		       l.transactionid::text::bigint, pg_snapshot_xmax(pg_current_snapshot())::text
-		FROM pg_locks l
-		LEFT JOIN pg_stat_activity a ON a.pid = l.pid
-		LEFT JOIN pg_prepared_xacts p ON l.pid IS NULL AND p.transaction = l.transactionid
-		WHERE l.locktype = 'transactionid' AND l.mode = 'ExclusiveLock' AND l.granted
-		  AND l.pid IS DISTINCT FROM pg_backend_pid()`
-	all, err := readBackends(ctx, conn, query)
+	all, err := readBackends(ctx, conn, `
+		SELECT pid, transactionid AS xid FROM pg_catalog.pg_locks
+		WHERE locktype = 'transactionid' AND mode = 'ExclusiveLock' AND granted AND pid IS DISTINCT FROM pg_backend_pid()`)
 	if err != nil {
 		return nil, fmt.Errorf("read who holds transactions older than %d: %w", olderThan, err)
 	}
@@ -88,10 +79,18 @@ func Backends(ctx context.Context, conn *pgx.Conn, olderThan uint64) ([]Backend,
 	return old, nil
 }
 
-// readBackends reads rows of pid, gid, age in seconds, user, database, application, state, 32-bit xid and the xmax
-// that tells the xid's epoch.
-func readBackends(ctx context.Context, conn *pgx.Conn, query string, args ...any) ([]Backend, error) {
-	rows, err := conn.Query(ctx, query, args...)
+// readBackends returns who is meant by held, a query for the pid and the xid of each: the pid of a session, NULL for a
+// prepared transaction, which its xid then tells. What they are is in pg_stat_activity, as far as the role may see it.
+func readBackends(ctx context.Context, conn *pgx.Conn, held string, args ...any) ([]Backend, error) {
+	rows, err := conn.Query(ctx, `WITH held AS (`+held+`)
+		SELECT coalesce(h.pid, 0), coalesce(p.gid, ''),
+		       coalesce(extract(epoch FROM clock_timestamp() - coalesce(a.xact_start, p.prepared)), 0)::float8,
+		       coalesce(a.usename, p.owner, ''), coalesce(a.datname, p.database, ''), coalesce(a.application_name, ''),
+		       CASE WHEN h.pid IS NULL THEN 'prepared' ELSE coalesce(a.state, '') END,
+		       h.xid::text::bigint, pg_snapshot_xmax(pg_current_snapshot())::text
+		FROM held h
+		LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid = h.pid
+		LEFT JOIN pg_catalog.pg_prepared_xacts p ON h.pid IS NULL AND p.transaction = h.xid`, args...)
 	if err != nil {
 		return nil, err
 	}

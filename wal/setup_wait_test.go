@@ -133,6 +133,30 @@ func TestBackendsNamesWhoHoldsAnOlderTransaction(t *testing.T) {
 	}
 }
 
+// TestLockHoldersAreNamed: a session by its process, a prepared transaction, which has none, by its name.
+func TestLockHoldersAreNamed(t *testing.T) {
+	d := newDatabase(t)
+	d.exec("CREATE TABLE locked (a int)", "GRANT ALL ON locked TO app")
+	reader, preparer := d.connect("app"), d.connect("app")
+	gid := "lock of " + d.name
+	execOn(t, reader, "BEGIN", "SELECT FROM locked")
+	execOn(t, preparer, "BEGIN", "INSERT INTO locked VALUES (1)", "PREPARE TRANSACTION '"+gid+"'")
+	defer execOn(t, preparer, "ROLLBACK PREPARED '"+gid+"'")
+	var table uint32
+	if err := d.conn.QueryRow(d.ctx, "SELECT 'locked'::regclass::oid").Scan(&table); err != nil {
+		t.Fatal(err)
+	}
+	holders, err := lockHolders(d.ctx, d.conn, table)
+	if err != nil {
+		t.Fatal(err)
+	}
+	slices.SortFunc(holders, func(a, b Backend) int { return int(a.PID - b.PID) })
+	if len(holders) != 2 || holders[0].PID != 0 || holders[0].GID != gid || holders[0].User != "app" ||
+		holders[1].PID != int32(reader.PgConn().PID()) || holders[1].User != "app" {
+		t.Errorf("holders: %+v", holders)
+	}
+}
+
 // TestInitRetriesForLocks: a table that somebody reads for long is tried for a bounded time, in which nobody queues for
 // longer than the lock timeout. Then nothing is published, and no statement fails.
 func TestInitRetriesForLocks(t *testing.T) {
