@@ -80,9 +80,6 @@ func newNet(f *Fold) *Net {
 // Stats tells what was folded and what came of it.
 func (n *Net) Stats() Stats { return n.stats }
 
-// Untouched says that there were no changes at all: the base is the target.
-func (n *Net) Untouched() bool { return n.stats.Records == 0 }
-
 // Emptied says that the table was truncated: no base row is in the target, and the
 // base need not be read.
 func (n *Net) Emptied() bool { return n.emptied }
