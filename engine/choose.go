@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/pgrecall/pgrecall/engine/internal/plan"
@@ -57,22 +56,35 @@ func (h *holding) resolve(ctx context.Context, t Target) ([]plan.Choice, error) 
 	return nil, fmt.Errorf("unknown kind of target %d", t.Kind)
 }
 
-// findMark looks for the transaction that set a mark, from the end of the newest log on.
-func (h *holding) findMark(ctx context.Context, name string) (*plan.Found, error) {
-	for i := range slices.Backward(h.chains) {
-		for _, s := range slices.Backward(h.chains[i].Segments) {
+// findMark looks for the transaction that set a mark. A name is given once, so that two transactions with it mean
+// that somebody else wrote one of them (any role may write messages into the log), or that the source was set back:
+// then the person must say which.
+func (h *holding) findMark(ctx context.Context, name string) (found *plan.Found, err error) {
+	var all []string
+	for i := range h.chains {
+		for _, s := range h.chains[i].Segments {
 			seg, err := h.openSegment(ctx, s)
 			if err != nil {
 				return nil, err
 			}
-			for _, m := range slices.Backward(seg.Messages()) {
-				if m.Prefix == format.PrefixMark && m.Content == name {
-					return &plan.Found{Chain: &h.chains[i], Txn: seg.Transactions()[m.Txn]}, nil
+			for _, m := range seg.Messages() {
+				if m.Prefix != format.PrefixMark || m.Content != name {
+					continue
+				}
+				if txn := seg.Transactions()[m.Txn]; found == nil || found.Txn.EndLSN != txn.EndLSN {
+					found = &plan.Found{Chain: &h.chains[i], Txn: txn}
+					all = append(all, fmt.Sprintf("--xid %d (%s)", txn.XID, stamp(txn.Time)))
 				}
 			}
 		}
 	}
-	return nil, fmt.Errorf("%w: nothing matches: no log holds a mark %q", plan.ErrUnreachable, name)
+	switch len(all) {
+	case 0:
+		return nil, fmt.Errorf("%w: nothing matches: no log holds a mark %q", plan.ErrUnreachable, name)
+	case 1:
+		return found, nil
+	}
+	return nil, usagef("mark %q is in the log more than once: give one of %s instead", name, fewOf(all, 12))
 }
 
 // openSegment opens a segment and makes sure that it is the one its name and place say.

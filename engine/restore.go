@@ -13,6 +13,7 @@ import (
 	"github.com/pgrecall/pgrecall/engine/internal/plan"
 	"github.com/pgrecall/pgrecall/format"
 	"github.com/pgrecall/pgrecall/snapshot/catalog"
+	"github.com/pgrecall/pgrecall/wal"
 )
 
 // RestoreScope says which sections a Restore does.
@@ -320,6 +321,9 @@ func withoutRows(tables []*catalog.Table, body *format.Body) []string {
 // ddlOptions says which part of the catalog is restored, and under which names.
 func (r *restore) ddlOptions(selected []*catalog.Table) (catalog.DDLOptions, error) {
 	o := catalog.DDLOptions{NoOwner: r.o.NoOwner, NoPrivileges: r.o.NoPrivileges, IntoSchema: r.o.IntoSchema}
+	if r.o.IntoSchema == wal.Schema {
+		return o, usagef("--into-schema %s: that schema is pgrecall's own on a source, and no part of a backup; name another", wal.Schema)
+	}
 	if len(r.o.Tables) == 0 && len(r.o.Rename) == 0 {
 		return o, nil
 	}
@@ -351,7 +355,11 @@ func (r *restore) ddlOptions(selected []*catalog.Table) (catalog.DDLOptions, err
 		if o.Rename == nil {
 			o.Rename = map[uint32]catalog.Name{}
 		}
-		o.Rename[named[0].OID] = newName(r.o.Rename[from], named[0], r.o.IntoSchema)
+		name := newName(r.o.Rename[from], named[0], r.o.IntoSchema)
+		if name.Schema == wal.Schema {
+			return o, usagef("--rename %s: the schema %s is pgrecall's own on a source, and no part of a backup; name another", from, wal.Schema)
+		}
+		o.Rename[named[0].OID] = name
 	}
 	return o, nil
 }
