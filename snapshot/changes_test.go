@@ -283,6 +283,21 @@ func TestATableLockedBySomebodyElseIsLeftForLastAndWaitedForHoldingNothing(t *te
 		t.Errorf("got %v", err)
 	}
 	d.awaitNoSession()
+
+	if _, err := holder.Exec(t.Context(), `ROLLBACK`); err != nil {
+		t.Fatal(err)
+	}
+	prepared := d.during("planned", func() {
+		if _, err := holder.Exec(t.Context(), `BEGIN; LOCK TABLE big IN ACCESS EXCLUSIVE MODE; PREPARE TRANSACTION 'holder of big'`); err != nil {
+			t.Error(err)
+		}
+	})
+	_, err = Take(t.Context(), d.config, Options{WaitTimeout: time.Nanosecond, at: prepared}, &memorySink{})
+	if !errors.Is(err, ErrWaitTimeout) || !strings.Contains(err.Error(), `prepared transaction "holder of big"`) {
+		t.Errorf("got %v", err)
+	}
+	d.exec(`ROLLBACK PREPARED 'holder of big'`)
+	d.awaitNoSession()
 }
 
 func TestASnapshotThatJoinsALogWaitsForTransactionsOlderThanTheLog(t *testing.T) {

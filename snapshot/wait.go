@@ -83,11 +83,14 @@ func olderThan(ctx context.Context, conn *pgx.Conn, xid uint64) ([]Backend, erro
 		backendQuery, func(id int64) bool { return int32(uint32(xid)-uint32(id)) > 0 }) // 32-bit ids wrap around
 }
 
-// lockHolders lists who holds or awaits a lock on a table that keeps readers out.
+// lockHolders lists who holds or awaits a lock on a table that keeps readers out. A prepared transaction's locks have no
+// process; what they share with the lock on its transaction id is the virtual transaction, that of the session which
+// prepared it until the server is restarted (src/backend/access/transam/twophase.c, MarkAsPreparingGuts).
 func lockHolders(ctx context.Context, conn *pgx.Conn, table uint32) ([]Backend, error) {
 	return readBackends(ctx, conn, `
-		WITH held AS (SELECT l.pid, p.transaction AS xid FROM pg_locks l
-			LEFT JOIN pg_prepared_xacts p ON l.pid IS NULL AND l.virtualtransaction = '-1/' || p.transaction::text
+		WITH held AS (SELECT l.pid, x.transactionid AS xid FROM pg_locks l
+			LEFT JOIN pg_locks x ON l.pid IS NULL AND x.pid IS NULL AND x.virtualtransaction = l.virtualtransaction
+				AND x.locktype = 'transactionid' AND x.transactionid IN (SELECT transaction FROM pg_prepared_xacts)
 			WHERE l.locktype = 'relation' AND l.relation = $1 AND l.mode = 'AccessExclusiveLock'
 				AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()))`+
 		backendQuery, nil, table)
