@@ -305,9 +305,33 @@ func (p *planner) addGrants(d described, column string) {
 	}
 }
 
-// noteLeftOut lists what a copy does not take along.
+// noteDatabase lists what belongs to the database itself and not to anything in it.
+func (p *planner) noteDatabase() {
+	d := &p.c.Database
+	for _, set := range d.Settings {
+		role, in := "", "DATABASE"
+		if set.Role != "" {
+			role, in = " for role "+set.Role, "ROLE … IN DATABASE"
+		}
+		p.leaveOut("setting "+set.Name+" of the database"+role, "the target database keeps its own; ALTER %s … SET", in)
+	}
+	if d.Comment != "" {
+		p.leaveOut("comment on the database", "the target database keeps its own; COMMENT ON DATABASE")
+	}
+	if !d.ACL.IsZero() {
+		p.leaveOut("grants on the database", "the target database keeps its own; GRANT … ON DATABASE")
+	}
+	if d.ConnLimit != -1 {
+		p.leaveOut("connection limit of the database", "the target database keeps its own; ALTER DATABASE … CONNECTION LIMIT")
+	}
+}
+
+// noteLeftOut lists what a restore of everything, or a copy, does not take along.
 func (p *planner) noteLeftOut() {
 	if !p.o.Copy {
+		if p.o.Tables == nil {
+			p.noteDatabase()
+		}
 		return
 	}
 	for i := range p.c.Tables {
