@@ -97,6 +97,9 @@ func (i *inspection) lookAtServer(ctx context.Context) (err error) {
 	for _, m := range rights {
 		i.add(Blocker, "rights", m.What, m.Advice)
 	}
+	if len(rights) == 0 {
+		i.add(Info, "rights", fmt.Sprintf("the role %q may do all that init needs", i.conn.Config().User), "")
+	}
 	return i.lookAtSettings(ctx)
 }
 
