@@ -109,6 +109,13 @@ func (s *stream) run(ctx context.Context) error {
 			var poison *wal.PoisonError
 			switch {
 			case errors.As(err, &gap):
+				// Another stream may have gone on with the log between our look at the repository and at the slot.
+				if moved, err := s.moved(ctx, log, last); moved || err != nil {
+					if err != nil {
+						return err
+					}
+					continue
+				}
 				broken = gap.Reason
 				err = s.noteGap(ctx, format.Gap{Log: log.Log, From: gap.From, To: gap.To, Reason: gap.Reason})
 			case errors.As(err, &poison):
@@ -166,6 +173,18 @@ func (s *stream) newest(ctx context.Context) (*format.LogStart, *format.SegmentH
 	}
 	head := seg.Head()
 	return &newest.Start, &head, "", nil
+}
+
+// moved says whether the repository's newest log ends elsewhere than where last, nil for its start, ends.
+func (s *stream) moved(ctx context.Context, log *format.LogStart, last *format.SegmentHead) (bool, error) {
+	now, head, _, err := s.newest(context.WithoutCancel(ctx))
+	if err != nil {
+		return false, err
+	}
+	if now.Log != log.Log || (head == nil) != (last == nil) {
+		return true, nil
+	}
+	return head != nil && head.To != last.To, nil
 }
 
 // follow follows the log until the stream is to end or the log can not go on.

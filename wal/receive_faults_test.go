@@ -266,6 +266,30 @@ func TestASecondReceiverIsRefusedAndToldWhoHoldsTheSlot(t *testing.T) {
 	}
 }
 
+// TestASecondReceiverSeesNoGapInWhatTheFirstGoesOnWith: it has looked at the repository a moment ago, and the first has
+// stored more since and let the source forget it.
+func TestASecondReceiverSeesNoGapInWhatTheFirstGoesOnWith(t *testing.T) {
+	s := numbers(t, sharedServer(t), "overtaken")
+	sink := newSink(t)
+	s.insert(1, 10)
+	s.once(sink)
+	late := s.follow(sink)
+	late.Grace = time.Millisecond
+	first := s.follow(sink)
+	first.FlushInterval = 10 * time.Millisecond
+	stop := background(t, first)
+	for id := 11; s.confirmed() <= late.Last.To; id += 10 {
+		s.insert(id, id+9)
+	}
+	var busy *SlotBusyError
+	if err := late.Run(t.Context()); !errors.As(err, &busy) {
+		t.Errorf("error is %v", err)
+	}
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestStoppingWithinATransactionKeepsWhatIsCompleteAndGetsTheRestAgain(t *testing.T) {
 	s := numbers(t, sharedServer(t), "stopped")
 	p, through := newProxy(t, s.config)

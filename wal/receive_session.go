@@ -172,6 +172,14 @@ func (s *session) checkSlot(ctx context.Context) error {
 		if !ok {
 			return &GapError{From: s.end(), Reason: fmt.Sprintf("replication slot %q is gone", s.Start.Slot)}
 		}
+		if state.active != 0 {
+			// Another receiver moves the slot, and stores what we have not seen: that is no gap.
+			holder, err := slotHolder(ctx, conn, s.Start.Slot)
+			if err != nil {
+				return err
+			}
+			return holder
+		}
 		if ms, err := readSenderTimeout(ctx, conn); err != nil {
 			return err
 		} else if s.statusEvery = statusInterval; ms > 0 {
