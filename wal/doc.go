@@ -1,6 +1,17 @@
 // Package wal follows a source: it prepares the source for being followed, receives
 // its committed changes from logical decoding, and keeps them as segments.
 //
+// # Preparing
+//
+// Init puts four things on the source, in an order in which no statement of the application
+// ever begins to fail: event triggers first, which tell the log of DDL and give a table
+// that comes to lack a replica identity another in the same transaction; then, once all
+// that began before them has ended, an identity for each table that has none, one
+// table at a time; then the publication, from which on a table without identity could
+// not be updated; then, after one more look, the slot. Last of all a visibility is taken:
+// a snapshot that sees no less than all that had ended by then finds every later
+// transaction in the log. Uninstall goes the other way: slot, publication, event triggers.
+//
 // # Following
 //
 // Follow.Run streams from a replication slot with the output plugin pgoutput. The
