@@ -32,7 +32,7 @@ func scene(t *testing.T) (*session, []table) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(s.close)
+	t.Cleanup(func() { s.close(t.Context()) })
 	if err := makeSchema(ctx, s); err != nil {
 		t.Fatal(err)
 	}

@@ -121,7 +121,7 @@ func (j *judge) drop(ctx context.Context, database string) error {
 	if err != nil {
 		return err
 	}
-	defer s.close()
+	defer s.close(ctx)
 	return s.run(ctx, "DROP DATABASE "+database+" WITH (FORCE)")
 }
 
@@ -135,7 +135,7 @@ func (j *judge) whole(ctx context.Context, p *point, to, dir string) ([]string, 
 	if err != nil {
 		return nil, err
 	}
-	defer s.close()
+	defer s.close(ctx)
 	tables, err := ordinaryTables(ctx, s)
 	if err != nil {
 		return nil, err
@@ -226,7 +226,7 @@ func (j *judge) alone(ctx context.Context, p *point, to, dir string, d dice) ([]
 	if err != nil {
 		return nil, err
 	}
-	defer s.close()
+	defer s.close(ctx)
 	dir = filepath.Join(dir, "alone")
 	got, err := readTables(ctx, s, []table{copied}, dir)
 	if err != nil {

@@ -50,7 +50,7 @@ func (o *observer) slotPoint(ctx context.Context) (*point, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer replication.close() // and with it the slot
+	defer replication.close(ctx) // and with it the slot
 	results, err := replication.conn.Exec(ctx, fmt.Sprintf("CREATE_REPLICATION_SLOT oracle_%d TEMPORARY LOGICAL pgoutput EXPORT_SNAPSHOT", o.taken)).ReadAll()
 	if err != nil {
 		return nil, fmt.Errorf("create a slot for a point: %w", err)
@@ -75,7 +75,7 @@ func (o *observer) readSnapshot(ctx context.Context, snapshot string) (*truth, e
 	if err != nil {
 		return nil, err
 	}
-	defer s.close()
+	defer s.close(ctx)
 	if err := s.run(ctx, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT '"+snapshot+"'"); err != nil {
 		return nil, err
 	}
@@ -117,7 +117,7 @@ func (o *observer) awaitCommits(ctx context.Context, s *session) error {
 	if err != nil {
 		return err
 	}
-	defer now.close()
+	defer now.close(ctx)
 	for {
 		// Running transactions are known without reading a row of anyone's table.
 		committing, err := now.value(ctx, `SELECT count(*) FROM pg_snapshot_xip(pg_current_snapshot()) x
@@ -145,7 +145,7 @@ func (o *observer) lockedPoints(ctx context.Context, setMark func(ctx context.Co
 	if err != nil {
 		return nil, err
 	}
-	defer s.close()
+	defer s.close(ctx)
 	// In a deadlock the writers, who look for one sooner, are the ones to give way; autovacuum does when the time is over.
 	if err := s.run(ctx, "BEGIN; SET LOCAL deadlock_timeout = '600ms'; SET LOCAL lock_timeout = '"+lockPatience+"'"); err != nil {
 		return nil, err

@@ -119,7 +119,7 @@ func (r *run) prepare(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	defer s.close()
+	defer s.close(ctx)
 	if err := makeSchema(ctx, s); err != nil {
 		return err
 	}
@@ -254,7 +254,7 @@ func (r *run) endPrepared(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer s.close()
+	defer s.close(ctx)
 	if err := resolveOnce(ctx, s, newDice(r.Seed, 4), ""); err != nil {
 		return err
 	}

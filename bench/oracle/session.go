@@ -30,8 +30,9 @@ func connect(ctx context.Context, connString string, settings map[string]string)
 	return &session{conn: conn}, nil
 }
 
-func (s *session) close() {
-	ctx, cancel := context.WithTimeout(context.Background(), closePatience)
+// close ends the session, also when ctx has ended.
+func (s *session) close(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closePatience)
 	defer cancel()
 	_ = s.conn.Close(ctx) // a session that does not say goodbye is ended by the server just the same
 }

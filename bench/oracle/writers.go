@@ -67,7 +67,7 @@ func (w *writer) run(ctx context.Context) error {
 	work := context.WithoutCancel(ctx)
 	defer func() {
 		if w.s != nil {
-			w.s.close()
+			w.s.close(ctx)
 		}
 	}()
 	for ctx.Err() == nil {
@@ -84,7 +84,7 @@ func (w *writer) run(ctx context.Context) error {
 		case err == nil:
 			w.load.committed.Add(1)
 		case connectionLost(err):
-			w.s.close()
+			w.s.close(ctx)
 			w.s = nil
 		case ordinary(err):
 			w.load.rolledBack.Add(1)
@@ -102,7 +102,7 @@ func (w *writer) run(ctx context.Context) error {
 // reconnect opens a new session, with the settings of another kind of application. It leaves none when ctx ends first.
 func (w *writer) reconnect(ctx context.Context) error {
 	if w.s != nil {
-		w.s.close()
+		w.s.close(ctx)
 		w.s = nil
 	}
 	settings := map[string]string{
@@ -154,7 +154,7 @@ func (w *workload) resolvePrepared(ctx context.Context, d dice) error {
 			err = resolveOnce(context.WithoutCancel(ctx), s, d, "AND prepared < clock_timestamp() - random() * interval '0.4 s'")
 		}
 		if s != nil {
-			s.close()
+			s.close(ctx)
 		}
 		if err != nil && ctx.Err() == nil && !ordinary(err) {
 			return fmt.Errorf("resolve prepared transactions: %w", err)
