@@ -39,9 +39,13 @@ func (r *restore) setSequences(ctx context.Context, ran map[uint32]bool) error {
 			r.tracer.Note(Note{LevelWarn, fmt.Sprintf("sequence %s.%s: its value was never sampled; it stays at its start", names[oid].Schema, names[oid].Name)})
 			continue
 		}
-		// A data-only restore takes the target's sequences as they are; there may be none of this name.
-		_, err = r.target.conn.Exec(ctx, `SELECT pg_catalog.setval(pg_catalog.to_regclass($1::text), $2, $3)`,
-			quoteName(names[oid].Schema, names[oid].Name), s.Value, s.Called)
+		// A data-only restore takes the target's sequences as they are: there may be none of this name, and one that is
+		// farther gave values that somebody may hold.
+		_, err = r.target.conn.Exec(ctx, `SELECT pg_catalog.setval(q.seqrelid::regclass, $2, $3) FROM pg_catalog.pg_sequence q,
+			LATERAL (SELECT pg_catalog.pg_sequence_last_value(q.seqrelid::regclass) AS given) g
+			WHERE q.seqrelid = pg_catalog.to_regclass($1::text)
+				AND (NOT $4 OR given IS NULL OR CASE WHEN q.seqincrement > 0 THEN given < $2 ELSE given > $2 END)`,
+			quoteName(names[oid].Schema, names[oid].Name), s.Value, s.Called, r.o.Scope == RestoreDataOnly)
 		if err != nil {
 			return fmt.Errorf("set sequence %s.%s: %w", names[oid].Schema, names[oid].Name, err)
 		}
