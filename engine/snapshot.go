@@ -62,6 +62,11 @@ func Snapshot(ctx context.Context, o SnapshotOptions) (*SnapshotResult, error) {
 	if err != nil {
 		return nil, err
 	}
+	for _, patterns := range [][]string{o.Tables, o.ExcludeTables, o.Schemas} {
+		if _, err := parsePatterns(patterns); err != nil {
+			return nil, err
+		}
+	}
 	config, err := parseConn(o.DB)
 	if err != nil {
 		return nil, err
