@@ -273,6 +273,13 @@ func (r *restore) fitting(ctx context.Context, choices []plan.Choice) (c plan.Ch
 	var missing error
 	for _, partialToo := range []bool{false, true} {
 		for _, c := range choices {
+			switch noted, err := r.held.noted(ctx, &c); {
+			case err != nil:
+				return c, nil, nil, err
+			case !noted:
+				missing = windowf("snapshot %v is of a state that the source lost again: the log that goes on does not note it, as when a volume was set back; take a new snapshot, or give another target", c.Base.Envelope.ID)
+				continue
+			}
 			body, err := r.held.source.Body(ctx, c.Base.Envelope)
 			if err != nil {
 				return c, nil, nil, err

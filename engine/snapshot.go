@@ -159,7 +159,7 @@ func takeSnapshot(ctx context.Context, source *repository.Source, config *pgx.Co
 		err = errors.Join(err, run.End(context.WithoutCancel(ctx)))
 	}()
 	watch := &snapshotTracer{tracer: tracer}
-	o.Joins, o.Tracer = joins, watch
+	o.ID, o.Joins, o.Tracer = run.ID(), joins, watch
 	taken, err := snapshot.Take(ctx, config, o, run)
 	if errors.Is(err, snapshot.ErrOtherDatabase) {
 		tracer.Note(Note{LevelWarn, fmt.Sprintf("the snapshot joins no log, and only its own instant can be restored: %v", err)})

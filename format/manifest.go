@@ -29,6 +29,9 @@ type Envelope struct {
 	Groups []Group `json:"groups"`
 	// Log is the log this snapshot joins; the nil UUID: none.
 	Log uuid.UUID `json:"log"`
+	// Noted is where in that log it is noted that this snapshot was taken: the message PrefixSnapshot with its ID is
+	// in a transaction that ends after every group's LSN and at or before Noted. 0: it is not noted.
+	Noted LSN `json:"noted,omitzero"`
 	// Body is the snapshot's body.
 	Body ObjectRef `json:"body"`
 	// Parts are the objects with the rows.

@@ -38,6 +38,7 @@ const (
 	PrefixDDL       = "pgrecall.ddl"       // content: JSON, what a DDL command did
 	PrefixMark      = "pgrecall.mark"      // content: the mark's name
 	PrefixHeartbeat = "pgrecall.heartbeat" // content: empty
+	PrefixSnapshot  = "pgrecall.snapshot"  // content: the id of a snapshot that was taken before
 )
 
 // Message is a logical message of a transaction (pg_logical_emit_message).

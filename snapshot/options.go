@@ -26,6 +26,8 @@ type PartSink interface {
 
 // Options says what Take copies and how. The zero value copies everything with min(4, cores) workers and joins no log.
 type Options struct {
+	// ID is the snapshot's; the nil UUID: one is made.
+	ID uuid.UUID
 	// Jobs is the number of workers and of their connections; two more connections are used beside them. 0: min(4, cores).
 	Jobs int
 	// Selection restricts the tables whose rows are copied. The catalog is always whole.

@@ -93,9 +93,11 @@ type contents struct {
 
 // takeOnce takes a snapshot unless something changes meanwhile; then the error is a changedError.
 func takeOnce(ctx context.Context, config *pgx.ConnConfig, o Options, sink PartSink) (taken *Taken, err error) {
-	r := &run{o: o, sink: sink, config: config, started: time.Now().UTC()}
-	if r.id, err = uuid.NewV7(); err != nil {
-		return nil, fmt.Errorf("make a snapshot's id: %w", err)
+	r := &run{o: o, sink: sink, config: config, id: o.ID, started: time.Now().UTC()}
+	if r.id == uuid.Nil {
+		if r.id, err = uuid.NewV7(); err != nil {
+			return nil, fmt.Errorf("make a snapshot's id: %w", err)
+		}
 	}
 	defer r.close(ctx)
 	if err := r.open(ctx); err != nil {
@@ -226,7 +228,11 @@ func (r *run) finish(ctx context.Context) (*Taken, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := r.awaitFlush(ctx); err != nil {
+	noted, err := r.note(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := r.awaitFlush(ctx, noted); err != nil {
 		return nil, err
 	}
 	model, err := json.Marshal(r.catalog)
@@ -238,7 +244,7 @@ func (r *run) finish(ctx context.Context) (*Taken, error) {
 		ServerVersion: r.source.version, Encoding: r.source.encoding, Started: r.started, Groups: r.groups,
 	}
 	if r.o.Joins != nil {
-		e.Log = r.o.Joins.Log
+		e.Log, e.Noted = r.o.Joins.Log, noted
 	}
 	b := format.Body{
 		ID: r.id, Database: r.source.database, Catalog: model, Sequences: sequences, SampledAt: sampledAt, Filter: r.filter(),
@@ -247,6 +253,26 @@ func (r *run) finish(ctx context.Context) (*Taken, error) {
 		b.Tables = append(b.Tables, t.data(&e))
 	}
 	return &Taken{Envelope: e, Body: b, Catalog: r.catalog}, nil
+}
+
+// note puts the snapshot's id into the log that it joins, and returns a position beyond that. A source that is set back
+// to an older copy of its files afterwards gives the same positions and transaction ids again; then the note is gone
+// as well, and tells that the snapshot and the log that goes on are of two histories.
+func (r *run) note(ctx context.Context) (format.LSN, error) {
+	if r.o.Joins == nil {
+		return 0, nil
+	}
+	// The commit must not wait for a synchronous standby.
+	sql := "SET synchronous_commit = local; SELECT pg_logical_emit_message(true, '" + format.PrefixSnapshot + "', '" + r.id.String() + "')"
+	if _, err := simple(ctx, r.look.PgConn(), sql); err != nil {
+		return 0, fmt.Errorf("note the snapshot in the source's log: %w", err)
+	}
+	var text string
+	if err := r.look.QueryRow(ctx, "SELECT pg_current_wal_insert_lsn()::text").Scan(&text); err != nil {
+		return 0, fmt.Errorf("read the end of the source's log: %w", err)
+	}
+	end, err := format.ParseLSN(text)
+	return r.source.recordEnd(end), err
 }
 
 func (r *run) filter() *format.Filter {

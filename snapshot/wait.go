@@ -121,14 +121,14 @@ func readBackends(ctx context.Context, conn *pgx.Conn, sql string, keep func(int
 	return list, nil
 }
 
-// awaitFlush waits until the WAL up to every group's snapshot is on the server's disk, and sees that the server is
+// awaitFlush waits until the WAL up to noted and every group's snapshot is on the server's disk, and sees that the server is
 // still the same run of it; the lead's connection would not have survived a crash. Before that, a crash could lose
 // an asynchronously committed transaction that the snapshot has seen, and give its id to another one.
-func (r *run) awaitFlush(ctx context.Context) error {
+func (r *run) awaitFlush(ctx context.Context, noted format.LSN) error {
 	if r.source.recovery {
 		return nil // a standby replays only what is on its disk
 	}
-	var need format.LSN
+	need := noted
 	for _, g := range r.groups {
 		need = max(need, r.source.recordEnd(g.LSN))
 	}

@@ -43,7 +43,8 @@ func Bases(envelopes []*format.Envelope, chains []Chain) []Base {
 			b.To = 0 // without the log there is no single instant
 		}
 		for i := range chains {
-			if joins(e, &chains[i].Log) {
+			// Up to where the log notes the snapshot it may be of another history than the snapshot.
+			if joins(e, &chains[i].Log) && chains[i].To >= e.Noted {
 				b.Chain = &chains[i]
 				b.ToTime = latestTime(&chains[i])
 				b.To = max(b.To, b.Chain.To)

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -47,6 +48,7 @@ func Latest(bases []Base) ([]Choice, error) {
 	if len(choices) == 0 {
 		return nil, unreachable(bases, "nothing can be restored yet")
 	}
+	slices.SortStableFunc(choices, func(a, b Choice) int { return cmp.Compare(b.Cut, a.Cut) })
 	return choices, nil
 }
 
