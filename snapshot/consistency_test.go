@@ -413,3 +413,18 @@ func TestAStandbyIsCopiedWithoutItsUnloggedTablesAndJoinsNoLog(t *testing.T) {
 		t.Errorf("a snapshot of a standby joined a log: %v", err)
 	}
 }
+
+func TestTheServerNoticesAPeerThatVanished(t *testing.T) {
+	d := newDatabase(t)
+	conn, err := Connect(t.Context(), d.config, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer closeConn(t.Context(), conn)
+	var idle, interval, count int // as the socket has them: 0 on a Unix socket
+	err = conn.QueryRow(t.Context(), `SELECT current_setting('tcp_keepalives_idle')::int, current_setting('tcp_keepalives_interval')::int,
+		current_setting('tcp_keepalives_count')::int`).Scan(&idle, &interval, &count)
+	if err != nil || idle != 60 || interval != 10 || count != 6 {
+		t.Errorf("%d, %d, %d, %v", idle, interval, count, err)
+	}
+}

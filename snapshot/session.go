@@ -34,6 +34,11 @@ func Connect(ctx context.Context, config *pgx.ConnConfig, encoding string) (*pgx
 		encoding = "UTF8"
 	}
 	c.RuntimeParams["client_encoding"] = encoding
+	// A machine that vanishes without a word must not hold its snapshot, and so the source's xmin, for the two hours
+	// that Linux waits by default. Where the platform or a Unix socket has no keepalives this does nothing.
+	c.RuntimeParams["tcp_keepalives_idle"] = "60"
+	c.RuntimeParams["tcp_keepalives_interval"] = "10"
+	c.RuntimeParams["tcp_keepalives_count"] = "6"
 	if c.RuntimeParams["application_name"] == "" {
 		c.RuntimeParams["application_name"] = "pgrecall"
 	}
