@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/pgrecall/pgrecall/format"
+	"github.com/pgrecall/pgrecall/snapshot"
 )
 
 // database is what a connection reached.
@@ -25,26 +25,22 @@ func (d *database) server() Server {
 	return Server{Host: d.host, Port: d.port, Database: d.name, SystemID: d.systemID, Version: d.version}
 }
 
-// parseConn reads a connection string, completed from libpq's PG* variables, pgpass and service files, and pins the
-// session's settings. The error holds no password.
+// parseConn reads a connection string, completed from libpq's PG* variables, pgpass and service files. The error
+// holds no password.
 func parseConn(conninfo string) (*pgx.ConnConfig, error) {
 	c, err := pgx.ParseConfig(conninfo)
 	if err != nil {
 		return nil, usagef("connection string: %w", err)
 	}
-	for name, value := range format.SessionSettings() {
-		c.RuntimeParams[name] = value
-	}
 	c.RuntimeParams["application_name"] = "pgrecall"
-	c.RuntimeParams["client_encoding"] = "UTF8"
 	return c, nil
 }
 
 // connect opens a session and says what it reached.
 func connect(ctx context.Context, c *pgx.ConnConfig) (*pgx.Conn, *database, error) {
-	conn, err := pgx.ConnectConfig(ctx, c)
+	conn, err := snapshot.Connect(ctx, c, "")
 	if err != nil {
-		return nil, nil, fmt.Errorf("connect: %w", err) // pgconn leaves the password out
+		return nil, nil, err // pgconn leaves the password out
 	}
 	d, err := identify(ctx, conn)
 	if err != nil {

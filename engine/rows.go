@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"sync"
 
 	"github.com/pgrecall/pgrecall/engine/internal/merge"
@@ -33,11 +32,12 @@ func (r *tableRows) fold(ctx context.Context, dir string) error {
 	if changed == nil || changed.changes == 0 {
 		return nil
 	}
-	key, err := keyPositions(r.data)
+	o, err := fold.For(r.data)
 	if err != nil {
-		return err
+		return &failure{ErrIntegrity, err}
 	}
-	f, err := fold.New(fold.Options{Table: r.name(), Columns: len(r.data.Columns), Key: key, Dir: dir})
+	o.Dir = dir
+	f, err := fold.New(o)
 	if err != nil {
 		return err
 	}
@@ -53,22 +53,6 @@ func (r *tableRows) fold(ctx context.Context, dir string) error {
 		return integrityf("table %s: the log holds %d changes where its transactions count %d", r.name(), got, changed.changes)
 	}
 	return nil
-}
-
-// keyPositions are the places of the identity's columns in a row; none where the whole row tells it.
-func keyPositions(d *format.TableData) ([]int, error) {
-	if d.Identity.Kind != format.IdentityKey {
-		return nil, nil
-	}
-	var positions []int
-	for _, attnum := range d.Identity.Attnums {
-		i := slices.IndexFunc(d.Columns, func(c format.Column) bool { return c.Attnum == attnum })
-		if i < 0 {
-			return nil, integrityf("table %s.%s: its identity has column %d, which is not copied", d.Schema, d.Name, attnum)
-		}
-		positions = append(positions, i)
-	}
-	return positions, nil
 }
 
 // contradicts makes a contradiction of log and snapshot the failure of integrity that it is.
