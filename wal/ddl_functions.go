@@ -173,7 +173,7 @@ DECLARE
 BEGIN
   IF tag ~ '(USER MAPPING|SERVER|SUBSCRIPTION)' OR octet_length(sent) > 65536 THEN RETURN NULL; END IF;
   sent := left(sent, 16384);
-  IF sent ~* ('passw(or)?d[[:space:]]*(=|:=|e?''|[$]|,)|user[[:space:]]+mapping|subscription'
+  IF sent ~* ('passw(or)?d[[:space:]]*(=|:=|(e|u&)?''|[$]|,|/[*]|--)|://[^/[:space:]]*:[^/[:space:]]*@|user[[:space:]]+mapping|subscription'
                || '|(create|alter)[[:space:]]+server') THEN
     RETURN NULL;
   END IF;

@@ -137,6 +137,9 @@ func TestCaptureKeepsSecretsOut(t *testing.T) {
 		"CREATE SERVER s FOREIGN DATA WRAPPER w":                             false,
 		"CREATE USER MAPPING FOR app SERVER s":                               false,
 		"CREATE TABLE a1 (a int); ALTER ROLE app PASSWORD 'hush'":            false,
+		"CREATE TABLE b1 (a int); ALTER ROLE app PASSWORD U&'hush'":          false,
+		"CREATE TABLE b2 (a int); ALTER ROLE app PASSWORD /* */ 'hush'":      false,
+		"CREATE TABLE b3 (a int); SELECT 'postgres://app:hush@host/db'":      false,
 		"CREATE TABLE a2 (password text, b int DEFAULT 1)":                   true,
 		"DO $$BEGIN CREATE TABLE a3 (a int); PERFORM 'password=hush'; END$$": false,
 	} {
