@@ -72,6 +72,9 @@ func Cat(ctx context.Context, o CatOptions) (*CatResult, error) {
 	if err := r.checkParts(ctx); err != nil {
 		return nil, err
 	}
+	for _, what := range r.notFollowed() {
+		r.tracer.Note(Note{LevelWarn, "not included: " + what})
+	}
 	t := r.wanted[0]
 	out := bufio.NewWriterSize(o.Out, 1<<16)
 	w := write(out, t, r.tableOf(t.OID))

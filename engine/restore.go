@@ -425,11 +425,7 @@ func (r *restore) describe(source string, notIncluded []string) {
 			p.LeftOut = append(p.LeftOut, u+": this version does not handle its kind")
 		}
 	}
-	for i := range r.catalog.Tables {
-		if t := &r.catalog.Tables[i]; t.Persistence == "u" && r.script.Tables[t.OID] != (catalog.Name{}) && !c.Instant {
-			p.LeftOut = append(p.LeftOut, fmt.Sprintf("changes of unlogged table %s.%s after the snapshot: unlogged tables are not in the log", t.Schema, t.Name))
-		}
-	}
+	p.LeftOut = append(p.LeftOut, r.notFollowed()...)
 	for i := range r.catalog.Views {
 		if v := &r.catalog.Views[i]; v.Kind == "m" && v.Populated && len(r.o.Tables) == 0 && r.o.IntoSchema == "" && len(r.o.Rename) == 0 {
 			p.LeftOut = append(p.LeftOut, fmt.Sprintf("rows of materialized view %s.%s: it is refreshed from the restored tables", v.Schema, v.Name))

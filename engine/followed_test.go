@@ -1,0 +1,56 @@
+package engine
+
+import (
+	"bytes"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/pgrecall/pgrecall/snapshot/catalog"
+)
+
+func TestTablesThatNoLogFollowsAreToldApart(t *testing.T) {
+	virtual := []catalog.Column{{Attnum: 1, Name: "a"}, {Attnum: 2, Name: "b", Generated: "v"}}
+	for _, c := range []struct {
+		name  string
+		table catalog.Table
+		words string
+	}{
+		{"ordinary", catalog.Table{Kind: "r", Persistence: "p", Columns: virtual[:1]}, ""},
+		{"unlogged", catalog.Table{Kind: "r", Persistence: "u", Columns: virtual[:1]}, "unlogged"},
+		{"virtual column and key", catalog.Table{Kind: "r", Persistence: "p", Columns: virtual, IdentityAttnums: []int16{1}}, ""},
+		{"virtual column without key", catalog.Table{Kind: "r", Persistence: "p", Columns: virtual}, "virtual"},
+		{"its partitioned parent", catalog.Table{Kind: "p", Persistence: "p", Columns: virtual}, ""},
+	} {
+		if got := unfollowed(&c.table); !strings.Contains(got, c.words) || c.words == "" && got != "" {
+			t.Errorf("%s: %q", c.name, got)
+		}
+	}
+}
+
+func TestRowsOfASnapshotAreSaidToBeThatInEveryCommand(t *testing.T) {
+	place, db := protect(t, "CREATE UNLOGGED TABLE pets (id int PRIMARY KEY)", "INSERT INTO pets VALUES (1)")
+	exec(t, db, "INSERT INTO pets VALUES (2)", "CREATE TEMP TABLE unseen (id int)")
+	drain(t, place, db)
+	const said = "changes of table public.pets after the snapshot: unlogged"
+	r, err := Restore(t.Context(), RestoreOptions{Place: place, To: newDatabase(t)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.ContainsFunc(r.Plan.LeftOut, func(what string) bool { return strings.HasPrefix(what, said) }) {
+		t.Errorf("the restore does not say it: %q", r.Plan.LeftOut)
+	}
+	var out bytes.Buffer
+	told := newNotes(t)
+	if _, err := Cat(t.Context(), CatOptions{Place: place, Table: "pets", Out: &out, Tracer: told}); err != nil {
+		t.Fatal(err)
+	}
+	close(told.texts)
+	var all string
+	for text := range told.texts {
+		all += text + "\n"
+	}
+	if out.String() != "1\n" || !strings.Contains(all, said) {
+		t.Errorf("cat wrote %q and said %q", out.String(), all)
+	}
+}
