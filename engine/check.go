@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/google/uuid"
 	"github.com/pgrecall/pgrecall/engine/internal/plan"
 	"github.com/pgrecall/pgrecall/wal"
 )
@@ -113,6 +114,11 @@ func (o *CheckOptions) repository(ctx context.Context, name string, db *database
 		return nil
 	}
 	last := windows[len(windows)-1]
+	for _, w := range windows {
+		if w.Log != uuid.Nil {
+			last = w // rather than the single instant of a snapshot that the log has not come to yet
+		}
+	}
 	r.add("ok", "recovery window", fmt.Sprintf("%s to %s (LSN %v to %v)", stamp(last.FromTime), stamp(last.ToTime), last.From, last.To), "")
 	for _, g := range h.gaps() {
 		r.add("warn", "gap", fmt.Sprintf("log %v has a gap after %v: %s", g.Log, g.From, g.Reason), "points in it can not be restored; see list")

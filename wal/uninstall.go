@@ -71,6 +71,10 @@ func (s *setup) uninstall(ctx context.Context, o UninstallOptions) (r *Uninstall
 	if len(others) > 0 {
 		r.Kept = append(r.Kept, "the schema, the publication and the event triggers stay, for "+strings.Join(others, ", "))
 	} else {
+		// Before the slot goes: without it the log ends.
+		if err := s.mayRemove(ctx); err != nil {
+			return nil, err
+		}
 		if r.Left, err = s.leftIdentities(ctx); err != nil {
 			return nil, err
 		}
@@ -117,6 +121,28 @@ func (s *setup) slotToRemove(ctx context.Context, r *UninstallResult) (bool, err
 		}
 	}
 	return true, nil
+}
+
+// mayRemove refuses a role that may not drop what it did not make.
+func (s *setup) mayRemove(ctx context.Context) error {
+	var triggers []string
+	for _, t := range sourceTriggers() {
+		triggers = append(triggers, t.name)
+	}
+	var what, owners string
+	err := s.conn.QueryRow(ctx, `SELECT coalesce(string_agg(o.what, ', '), ''), coalesce(string_agg(DISTINCT quote_ident(pg_get_userbyid(o.owner)), ', '), '') FROM (
+			SELECT 'the publication pgrecall', pubowner FROM pg_catalog.pg_publication WHERE pubname = $1
+			UNION ALL SELECT 'the event trigger ' || evtname, evtowner FROM pg_catalog.pg_event_trigger WHERE evtname = ANY ($2)
+			UNION ALL SELECT 'the schema pgrecall', nspowner FROM pg_catalog.pg_namespace WHERE nspname = $3) o(what, owner)
+		WHERE NOT pg_has_role(o.owner, 'USAGE')`, Publication, triggers, Schema).Scan(&what, &owners)
+	if err != nil {
+		return fmt.Errorf("ask for the right to remove what is there: %w", err)
+	}
+	if what != "" {
+		return fmt.Errorf("refused, nothing was changed: the role %q may not drop %s: connect as their owner (%s) or a superuser",
+			s.conn.Config().User, what, owners)
+	}
+	return nil
 }
 
 func (s *setup) slotRemoval() Change {
