@@ -166,7 +166,8 @@ func (r *run) write(ctx context.Context, report *Report) (points []*point, err e
 	group.Go(func() error {
 		return r.program.snapshotsWhile(working, newDice(r.Seed, 2), r.SnapshotEvery, r.KillEvery > 0)
 	})
-	return r.takePoints(ctx, report)
+	// Without the writers nobody ends a prepared transaction, and a point's slot would wait for it for ever.
+	return r.takePoints(load.writing, report)
 }
 
 // takePoints takes the points, and crashes the server in between.

@@ -25,7 +25,7 @@ type workload struct {
 	seed       uint64
 	stop       context.CancelFunc
 	group      *errgroup.Group
-	ended      func() error // not nil when the writers end, by themselves or because they should
+	writing    context.Context // done when the writers end, by themselves or because they should
 	committed  atomic.Int64
 	rolledBack atomic.Int64 // on purpose, or by an ordinary error
 }
@@ -34,7 +34,7 @@ type workload struct {
 func startWriters(ctx context.Context, db string, n int, seed uint64) *workload {
 	ctx, stop := context.WithCancel(ctx)
 	group, ctx := errgroup.WithContext(ctx)
-	w := &workload{db: db, seed: seed, stop: stop, group: group, ended: ctx.Err}
+	w := &workload{db: db, seed: seed, stop: stop, group: group, writing: ctx}
 	for i := range n {
 		writer := &writer{load: w, number: i, dice: newDice(seed, uint64(100+i))}
 		group.Go(func() error { return writer.run(ctx) })
@@ -44,7 +44,7 @@ func startWriters(ctx context.Context, db string, n int, seed uint64) *workload 
 }
 
 // alive tells that the writers still write.
-func (w *workload) alive() bool { return w.ended() == nil }
+func (w *workload) alive() bool { return w.writing.Err() == nil }
 
 // end stops the writers after their current transactions and returns the first error that was not ordinary.
 func (w *workload) end() error {
