@@ -125,7 +125,8 @@ func (p *program) stream(ctx context.Context, d dice, every time.Duration) error
 			r.kill()
 			p.streamKills.Add(1)
 		case <-ctx.Done():
-			if err := r.interrupt(); err != nil {
+			// Before it follows, the signal may find it with nothing to end, or not even listening.
+			if err := r.interrupt(); err != nil && strings.Contains(r.stderr.String(), "following") {
 				p.complain("stream, asked to end,", r)
 			}
 		case <-r.done:
