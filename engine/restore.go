@@ -209,6 +209,7 @@ type restore struct {
 	plan    RestorePlan
 	result  *RestoreResult
 	drops   []string
+	rounds  []int // in which round each of wanted is loaded; nil: all in one
 }
 
 func (r *restore) jobs() int {

@@ -161,8 +161,10 @@ func (r *restore) data(ctx context.Context) error {
 	progress := newMeter(r.tracer, "data", total)
 	l := &loader{config: r.target.config, encoding: r.past.choice.Base.Envelope.Encoding, jobs: r.jobs(), dir: r.o.TempDir,
 		replica: r.o.Scope == RestoreDataOnly && r.target.super, meter: progress}
-	if err := l.load(ctx, tables); err != nil {
-		return r.emptied(ctx, tables, err)
+	for _, round := range r.inRounds(tables) {
+		if err := l.load(ctx, round); err != nil {
+			return r.emptied(ctx, tables, err)
+		}
 	}
 	for _, t := range tables {
 		want := t.rows.counts.Rows()

@@ -300,6 +300,11 @@ func (r *restore) checkTables(ctx context.Context) error {
 			return err
 		}
 	}
+	if !r.target.super {
+		if err := r.planOrder(ctx); err != nil {
+			return err
+		}
+	}
 	return r.checkTriggers(ctx)
 }
 
