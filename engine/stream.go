@@ -316,7 +316,6 @@ func (t *streamTracer) Connection(err error, wait time.Duration) {
 // Segment implements wal.Tracer.
 func (t *streamTracer) Segment(name format.SegmentName, _ *format.SegmentHead, size int64) {
 	t.s.tracer.Note(Note{LevelInfo, fmt.Sprintf("durable to %v (%s), %d bytes", name.To, stamp(name.MaxTime), size)})
-	t.s.tracer.Progress(Progress{Phase: "stream", Bytes: size})
 }
 
 // Warning implements wal.Tracer.

@@ -43,7 +43,7 @@ type Note struct {
 
 // Progress is the state of one table, or of the whole where Table is empty, within a phase.
 type Progress struct {
-	// Phase is "snapshot", "data", "post-data", "analyze", "stream", "verify" or "verify the log".
+	// Phase is "snapshot", "data", "post-data", "analyze", "verify" or "verify the log".
 	Phase string
 	// Table is schema.name, or empty for the whole.
 	Table string
