@@ -95,7 +95,7 @@ func (r *run) clean(ok bool, report *Report) error {
 
 // prepare starts the servers and makes the schema.
 func (r *run) prepare(ctx context.Context) (err error) {
-	settings := map[string]string{"deadlock_timeout": "150ms", "max_connections": "60", "max_prepared_transactions": "20", "shared_buffers": "64MB",
+	settings := map[string]string{"deadlock_timeout": "150ms", "max_connections": "60", "max_prepared_transactions": "200", "shared_buffers": "64MB",
 		"log_min_messages": "warning", "log_min_error_statement": "panic", "max_wal_size": "256MB", "autovacuum_naptime": "5s"}
 	if r.source, err = pgtemp.Start(ctx, pgtemp.Options{BinDir: r.PostgreSQL, Dir: filepath.Join(r.Dir, "source"), Settings: settings}); err != nil {
 		return err
