@@ -73,10 +73,16 @@ func expected(err error) bool {
 		return false
 	}
 	switch pg.Code {
-	case "23503", "23505", "40P01", "23502":
+	case "23503", "23505", "23502":
 		return true
 	}
-	return false
+	return deadlocked(err)
+}
+
+// deadlocked tells that the server ended a transaction that was in the way of another, which was in its own.
+func deadlocked(err error) bool {
+	var pg *pgconn.PgError
+	return errors.As(err, &pg) && pg.Code == "40P01"
 }
 
 // pick is SQL for an id of the table at random, NULL where the table is empty:
