@@ -75,7 +75,6 @@ func (r *reader) assemble() {
 
 func (a *assembly) attachColumns() {
 	for _, row := range a.columns {
-		row.Column.ACL = ACL{row.ACLItems, row.ACLInitial}
 		switch {
 		case a.tables[row.Relation] != nil:
 			t := a.tables[row.Relation]
@@ -185,56 +184,25 @@ func (a *assembly) attachDependencies() {
 	}
 }
 
+// openSlots makes the places for dependencies: of objects, and of their parts.
 func (a *assembly) openSlots() {
-	object := func(class Class, o *Object) {
-		a.needs[Ref{class, o.OID}] = &o.Depends
-		a.onExtension[Ref{class, o.OID}] = &o.DependsOnExtensions
-	}
-	c := a.c
-	for i := range c.Extensions {
-		object(ClassExtension, &c.Extensions[i].Object)
-	}
-	for i := range c.Collations {
-		object(ClassCollation, &c.Collations[i].Object)
-	}
-	for i := range c.Types {
-		t := &c.Types[i]
-		object(ClassType, &t.Object)
-		if t.Kind == TypeComposite {
-			a.needs[Ref{ClassRelation, t.Relation}] = &t.Depends
-		}
-		a.openConstraints(t.Constraints)
-	}
-	for i := range c.Functions {
-		object(ClassFunction, &c.Functions[i].Object)
-	}
-	for i := range c.Sequences {
-		object(ClassRelation, &c.Sequences[i].Object)
-	}
-	for i := range c.Statistics {
-		object(ClassStatistics, &c.Statistics[i].Object)
-	}
-	for i := range c.Casts {
-		object(ClassCast, &c.Casts[i].Object)
-	}
-	for i := range c.EventTriggers {
-		object(ClassEventTrigger, &c.EventTriggers[i].Object)
-	}
-	for i := range c.Publications {
-		object(ClassPublication, &c.Publications[i].Object)
-	}
-	for i := range c.Views {
-		v := &c.Views[i]
-		object(ClassRelation, &v.Object)
-		a.openRelationParts(v.Columns, v.Indexes, v.Triggers, v.Rules)
-	}
-	for i := range c.Tables {
-		t := &c.Tables[i]
-		a.needs[Ref{ClassRelation, t.OID}] = &t.Depends
-		a.openConstraints(t.Constraints)
-		a.openRelationParts(t.Columns, t.Indexes, t.Triggers, t.Rules)
-		for j := range t.Policies {
-			a.needs[Ref{ClassPolicy, t.Policies[j].OID}] = &t.Policies[j].Depends
+	for o := range a.c.objects() {
+		a.needs[o.ref()] = &o.head().Depends
+		a.onExtension[o.ref()] = &o.head().DependsOnExtensions
+		switch o := o.(type) {
+		case *Type:
+			if o.Kind == TypeComposite {
+				a.needs[Ref{ClassRelation, o.Relation}] = &o.Depends
+			}
+			a.openConstraints(o.Constraints)
+		case *View:
+			a.openRelationParts(o.Columns, o.Indexes, o.Triggers, o.Rules)
+		case *Table:
+			a.openConstraints(o.Constraints)
+			a.openRelationParts(o.Columns, o.Indexes, o.Triggers, o.Rules)
+			for i := range o.Policies {
+				a.needs[Ref{ClassPolicy, o.Policies[i].OID}] = &o.Policies[i].Depends
+			}
 		}
 	}
 	for _, w := range a.rules {

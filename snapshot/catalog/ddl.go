@@ -232,6 +232,18 @@ func (p *planner) leaveOut(what, format string, a ...any) {
 	p.s.LeftOut = append(p.s.LeftOut, LeftOut{what, fmt.Sprintf(format, a...)})
 }
 
+// make adds the statement that creates an object under its own name, and what every object may have.
+func (p *planner) make(m creatable, sql string) {
+	at, o := m.address(), m.head()
+	p.add(Statement{Kind: at.kind, Name: at.name, OID: o.OID, SQL: sql, at: at})
+	d := described{kind: at.kind, sql: at.name, name: at.name, oid: o.OID, owner: o.Owner, comment: o.Comment, acl: o.ACL}
+	if at.kind == "DOMAIN" {
+		d.onACL = "TYPE"
+	}
+	p.addProperties(d)
+	p.dependOnExtensions(Statement{Kind: at.kind, Name: at.name, OID: o.OID}, at.kind+" "+at.name, o.DependsOnExtensions)
+}
+
 // described is an object as COMMENT, GRANT and ALTER … OWNER name it.
 type described struct {
 	kind    string // "FUNCTION"

@@ -5,10 +5,10 @@ import (
 	"strings"
 )
 
-// createSchema makes a schema where the target lacks it: one that is there keeps
+// create makes a schema where the target lacks it: one that is there keeps
 // its owner and grants. Only public, which every new database has, gets the source's.
-func (p *planner) createSchema(s *Schema) {
-	at := plainAddress("SCHEMA", "pg_namespace", "nspname", s.Name)
+func (s *Schema) create(p *planner, _ *node) {
+	at := s.address()
 	was := p.at.ifMissing
 	defer func() { p.at.ifMissing = was }()
 	p.at.ifMissing = at.exists()
@@ -33,15 +33,20 @@ func (p *planner) createSchema(s *Schema) {
 	p.addGrants(d, "")
 }
 
-func (p *planner) createExtension(e *Extension) {
+func (s *Schema) address() address { return plainAddress("SCHEMA", "pg_namespace", "nspname", s.Name) }
+
+func (e *Extension) create(p *planner, _ *node) {
 	p.add(Statement{Kind: "EXTENSION", Name: e.Name, OID: e.OID, IfMissing: true,
-		SQL: "CREATE EXTENSION " + QuoteIdent(e.Name) + " WITH SCHEMA " + QuoteIdent(e.Schema),
-		at:  plainAddress("EXTENSION", "pg_extension", "extname", e.Name)})
+		SQL: "CREATE EXTENSION " + QuoteIdent(e.Name) + " WITH SCHEMA " + QuoteIdent(e.Schema), at: e.address()})
 	// An extension's owner cannot be altered.
 	p.addComment(described{kind: "EXTENSION", sql: QuoteIdent(e.Name), name: e.Name, oid: e.OID, comment: e.Comment})
 }
 
-func (p *planner) createCollation(l *Collation) {
+func (e *Extension) address() address {
+	return plainAddress("EXTENSION", "pg_extension", "extname", e.Name)
+}
+
+func (l *Collation) create(p *planner, _ *node) {
 	var options []string
 	option := func(name, value string) {
 		if value != "" {
@@ -66,27 +71,28 @@ func (p *planner) createCollation(l *Collation) {
 		option("locale", l.Locale)
 		option("rules", l.Rules)
 	}
-	name := l.Schema + "." + l.Name
-	p.add(Statement{Kind: "COLLATION", Name: name, OID: l.OID, at: schemaAddress("COLLATION", "pg_collation", "coll", Name{l.Schema, l.Name}),
-		SQL: "CREATE COLLATION " + l.SQLName() + " (" + strings.Join(options, ", ") + ")"})
-	p.addProperties(described{kind: "COLLATION", sql: l.SQLName(), name: name, oid: l.OID, owner: l.Owner, comment: l.Comment})
+	p.make(l, "CREATE COLLATION "+l.SQLName()+" ("+strings.Join(options, ", ")+")")
 }
 
-func (p *planner) createFunction(f *Function) {
-	kind := map[string]string{"p": "PROCEDURE"}[f.Kind]
-	if kind == "" {
-		kind = "FUNCTION"
-	}
-	sql := f.SQLName() + "(" + f.Types + ")"
-	name := f.Schema + "." + f.Name + "(" + f.Types + ")"
+func (l *Collation) address() address {
+	return schemaAddress("COLLATION", "pg_collation", "coll", Name{l.Schema, l.Name})
+}
+
+func (f *Function) create(p *planner, _ *node) {
 	// A restore replaces nothing.
 	definition := strings.TrimSpace(f.Definition)
 	if rest, ok := strings.CutPrefix(definition, "CREATE OR REPLACE "); ok {
 		definition = "CREATE " + rest
 	}
-	p.add(Statement{Kind: kind, Name: name, OID: f.OID, SQL: definition, at: functionAddress(kind, Name{f.Schema, f.Name}, f.Types)})
-	p.addProperties(described{kind: kind, sql: sql, name: name, oid: f.OID, owner: f.Owner, comment: f.Comment, acl: f.ACL})
-	p.dependOnExtensions(Statement{Kind: kind, Name: name, OID: f.OID}, kind+" "+sql, f.DependsOnExtensions)
+	p.make(f, definition)
+}
+
+func (f *Function) address() address {
+	kind := "FUNCTION"
+	if f.Kind == "p" {
+		kind = "PROCEDURE"
+	}
+	return functionAddress(kind, Name{f.Schema, f.Name}, f.Types)
 }
 
 // dependOnExtensions adds ALTER … DEPENDS ON EXTENSION for each extension.
@@ -97,7 +103,7 @@ func (p *planner) dependOnExtensions(s Statement, object string, extensions []st
 	}
 }
 
-func (p *planner) createCast(k *Cast) {
+func (k *Cast) create(p *planner, _ *node) {
 	sql := "CREATE CAST " + k.Name
 	switch k.Method {
 	case "f":
@@ -113,37 +119,48 @@ func (p *planner) createCast(k *Cast) {
 	case "i":
 		sql += " AS IMPLICIT"
 	}
-	p.add(Statement{Kind: "CAST", Name: k.Name, OID: k.OID, SQL: sql, at: castAddress(k)})
-	p.addProperties(described{kind: "CAST", sql: k.Name, name: k.Name, oid: k.OID, comment: k.Comment})
+	p.make(k, sql)
 }
 
-func (p *planner) createType(t *Type, n *node) {
-	var sql, kind, onACL string
+func (k *Cast) address() address {
+	return address{"pg_cast", "SELECT oid FROM pg_catalog.pg_cast WHERE '(' || pg_catalog.format_type(castsource, NULL) || ' AS ' || pg_catalog.format_type(casttarget, NULL) || ')' = " +
+		quoteLiteral(k.Name), "CAST", k.Name}
+}
+
+func (t *Type) create(p *planner, n *node) {
+	var sql string
 	switch t.Kind {
 	case TypeEnum:
 		labels := make([]string, len(t.Labels))
 		for i, l := range t.Labels {
 			labels[i] = "\n\t" + strings.TrimSpace(quoteLiteral(l))
 		}
-		kind, sql = "TYPE", "CREATE TYPE "+t.SQLName()+" AS ENUM ("+strings.Join(labels, ",")+"\n)"
+		sql = "CREATE TYPE " + t.SQLName() + " AS ENUM (" + strings.Join(labels, ",") + "\n)"
 	case TypeComposite:
 		columns := make([]string, len(t.Columns))
 		for i, c := range t.Columns {
 			columns[i] = "\n\t" + QuoteIdent(c.Name) + " " + c.TypeName + collateSQL(c.Collation)
 		}
-		kind, sql = "TYPE", "CREATE TYPE "+t.SQLName()+" AS ("+strings.Join(columns, ",")+"\n)"
+		sql = "CREATE TYPE " + t.SQLName() + " AS (" + strings.Join(columns, ",") + "\n)"
 	case TypeDomain:
-		kind, sql, onACL = "DOMAIN", p.domainSQL(t, n), "TYPE"
+		sql = p.domainSQL(t, n)
 	case TypeRange:
-		kind, sql = "TYPE", rangeSQL(t)
+		sql = rangeSQL(t)
 	}
+	p.make(t, sql)
 	name := t.Schema + "." + t.Name
-	p.add(Statement{Kind: kind, Name: name, OID: t.OID, SQL: sql, at: schemaAddress(kind, "pg_type", "typ", Name{t.Schema, t.Name})})
-	p.addProperties(described{kind: kind, sql: t.SQLName(), name: name, oid: t.OID, owner: t.Owner, comment: t.Comment, acl: t.ACL, onACL: onACL})
 	for _, c := range t.Columns {
 		p.addComment(described{kind: "COLUMN", sql: t.SQLName() + "." + QuoteIdent(c.Name), name: name + "." + c.Name, oid: t.OID, comment: c.Comment})
 	}
 	p.addDomainParts(t, n)
+}
+
+func (t *Type) address() address {
+	kind := "TYPE"
+	if t.Kind == TypeDomain {
+		kind = "DOMAIN"
+	}
+	return schemaAddress(kind, "pg_type", "typ", Name{t.Schema, t.Name})
 }
 
 func collateSQL(collation string) string {
@@ -220,7 +237,7 @@ func rangeSQL(t *Type) string {
 	return "CREATE TYPE " + t.SQLName() + " AS RANGE (\n\t" + strings.Join(options, ",\n\t") + "\n)"
 }
 
-func (p *planner) createSequence(q *Sequence) {
+func (q *Sequence) create(p *planner, _ *node) {
 	name, ok := p.s.Sequences[q.OID]
 	if !ok {
 		name = Name{q.Schema, q.Name}
@@ -234,6 +251,8 @@ func (p *planner) createSequence(q *Sequence) {
 	p.addProperties(described{kind: "SEQUENCE", sql: name.SQL(), name: name.String(), oid: q.OID, table: q.OwnerTable,
 		owner: q.Owner, comment: q.Comment, acl: q.ACL})
 }
+
+func (q *Sequence) address() address { return relationAddress("SEQUENCE", Name{q.Schema, q.Name}) }
 
 func sequenceOptions(q *Sequence) string {
 	sql := fmt.Sprintf("START WITH %d INCREMENT BY %d MINVALUE %d MAXVALUE %d CACHE %d", q.Start, q.Increment, q.Min, q.Max, q.Cache)
@@ -259,7 +278,7 @@ func (p *planner) ownSequences() {
 	}
 }
 
-func (p *planner) createView(v *View, n *node) {
+func (v *View) create(p *planner, n *node) {
 	sql := "CREATE VIEW "
 	if v.Kind == "m" {
 		sql = "CREATE MATERIALIZED VIEW "
@@ -278,11 +297,12 @@ func (p *planner) createView(v *View, n *node) {
 	if v.Kind == "m" {
 		sql += "\n WITH NO DATA"
 	}
-	p.add(Statement{Kind: v.sqlKind(), Name: v.Schema + "." + v.Name, OID: v.OID, SQL: sql,
-		at: relationAddress(v.sqlKind(), Name{v.Schema, v.Name})})
+	p.add(Statement{Kind: v.sqlKind(), Name: v.Schema + "." + v.Name, OID: v.OID, SQL: sql, at: v.address()})
 	p.addViewProperties(v)
 	p.addViewDefaults(v, n)
 }
+
+func (v *View) address() address { return relationAddress(v.sqlKind(), Name{v.Schema, v.Name}) }
 
 func (v *View) sqlKind() string {
 	if v.Kind == "m" {

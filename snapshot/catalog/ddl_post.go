@@ -78,7 +78,7 @@ func (p *planner) addIndexes(f *tableForm) {
 		x := &f.t.Indexes[i]
 		name := p.indexName[x.OID]
 		s := Statement{Kind: "INDEX", Name: name.String(), OID: x.OID, Table: f.t.OID, Bytes: f.t.Bytes, at: relationAddress("", name)}
-		s.at.drop = "" // goes with its table
+		s.at.kind = "" // goes with its table
 		if k := p.constraints[x.Constraint]; k != nil {
 			s.Kind, s.OID, s.Locks = "CONSTRAINT", k.OID, []uint32{f.t.OID}
 			s.SQL = p.indexConstraintSQL(f, k, x)

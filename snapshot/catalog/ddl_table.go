@@ -58,7 +58,7 @@ func (f *tableForm) parentDefaults(column string) []string {
 	return defaults
 }
 
-func (p *planner) createTable(t *Table, n *node) {
+func (t *Table) create(p *planner, n *node) {
 	f := p.form(t)
 	var lines []string
 	for i := range t.Columns {
@@ -108,6 +108,8 @@ func (p *planner) createTable(t *Table, n *node) {
 	p.addTableProperties(&f, n)
 	p.addIdentitySequences(&f)
 }
+
+func (t *Table) address() address { return relationAddress("TABLE", Name{t.Schema, t.Name}) }
 
 func (p *planner) noteParents(f *tableForm) {
 	if !f.alone {

@@ -66,7 +66,7 @@ func (p *planner) fillMaterialized(v *View, level int) {
 			continue
 		}
 		at := relationAddress("", index)
-		at.drop = ""
+		at.kind = ""
 		p.addAt(stage+1, Statement{Kind: "INDEX", Name: index.String(), OID: x.OID, Table: v.OID, Bytes: v.Bytes,
 			SQL: p.indexSQL(x, index, name, x.Definition, x.Where), Reads: []uint32{v.OID}, at: at})
 		p.addIndexMarks(x, index, stage+2, "MATERIALIZED VIEW", name, v.OID)

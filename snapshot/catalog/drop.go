@@ -11,37 +11,33 @@ import (
 type address struct {
 	class string // "pg_class"
 	oid   string // SQL expression: its oid there, or NULL
-	drop  string // what follows DROP: "TABLE public.users"; empty if it goes with something else
+	kind  string // as DROP and COMMENT name it: "TABLE"; empty if it goes with something else
+	name  string // as DROP and COMMENT name it: "public.users"
 }
 
 // exists is an SQL expression that is true if the object is there.
 func (a address) exists() string { return "(" + a.oid + ") IS NOT NULL" }
 
 func relationAddress(kind string, n Name) address {
-	return address{"pg_class", "pg_catalog.to_regclass(" + quoteLiteral(n.SQL()) + ")::oid", kind + " " + n.SQL()}
+	return address{"pg_class", "pg_catalog.to_regclass(" + quoteLiteral(n.SQL()) + ")::oid", kind, n.SQL()}
 }
 
 // plainAddress is of an object found by name alone, in a catalog without schemas.
 func plainAddress(kind, catalog, column, name string) address {
-	return address{catalog, "SELECT oid FROM pg_catalog." + catalog + " WHERE " + column + " = " + quoteLiteral(name), kind + " " + QuoteIdent(name)}
+	return address{catalog, "SELECT oid FROM pg_catalog." + catalog + " WHERE " + column + " = " + quoteLiteral(name), kind, QuoteIdent(name)}
 }
 
 // schemaAddress is of an object found by schema and name; the columns' names begin with prefix.
 func schemaAddress(kind, catalog, prefix string, n Name) address {
 	return address{catalog, "SELECT o.oid FROM pg_catalog." + catalog + " o JOIN pg_catalog.pg_namespace n ON n.oid = o." + prefix + "namespace WHERE n.nspname = " +
-		quoteLiteral(n.Schema) + " AND o." + prefix + "name = " + quoteLiteral(n.Name), kind + " " + n.SQL()}
+		quoteLiteral(n.Schema) + " AND o." + prefix + "name = " + quoteLiteral(n.Name), kind, n.SQL()}
 }
 
 func functionAddress(kind string, n Name, types string) address {
 	a := schemaAddress(kind, "pg_proc", "pro", n)
 	a.oid += " AND pg_catalog.oidvectortypes(o.proargtypes) = " + quoteLiteral(types)
-	a.drop += "(" + types + ")"
+	a.name += "(" + types + ")"
 	return a
-}
-
-func castAddress(k *Cast) address {
-	return address{"pg_cast", "SELECT oid FROM pg_catalog.pg_cast WHERE '(' || pg_catalog.format_type(castsource, NULL) || ' AS ' || pg_catalog.format_type(casttarget, NULL) || ')' = " +
-		quoteLiteral(k.Name), "CAST " + k.Name}
 }
 
 // Drops gives the statements that remove from a target exactly the objects the
@@ -59,24 +55,13 @@ func (s Script) Drops() []Statement {
 		}
 	}
 	for _, made := range slices.Backward(s.Statements) {
-		if made.at.drop != "" && !made.IfMissing {
+		if made.at.kind != "" && !made.IfMissing {
+			// IF EXISTS: it may have gone with one dropped before it.
 			drops = append(drops, Statement{Kind: made.Kind, Name: made.Name, OID: made.OID, Table: made.Table,
-				SQL: "DROP " + dropIfExists(made.at.drop), Exists: made.Exists, at: made.at})
+				SQL: "DROP " + made.at.kind + " IF EXISTS " + made.at.name, Exists: made.Exists, at: made.at})
 		}
 	}
 	return drops
-}
-
-// dropIfExists puts IF EXISTS behind the kind of object: an object may have
-// gone with one dropped before it.
-func dropIfExists(drop string) string {
-	for _, kind := range []string{"MATERIALIZED VIEW", "EVENT TRIGGER"} {
-		if rest, ok := strings.CutPrefix(drop, kind+" "); ok {
-			return kind + " IF EXISTS " + rest
-		}
-	}
-	kind, rest, _ := strings.Cut(drop, " ")
-	return kind + " IF EXISTS " + rest
 }
 
 // DropSQL gives the Drops of the script that DDL makes with the same options.

@@ -47,7 +47,7 @@ type Database struct {
 	ConnLimit      int32  // -1: none
 	Settings       []Setting
 	Comment        string
-	ACL            ACL
+	ACL            `json:"ACL,omitzero"`
 }
 
 // Setting is one ALTER DATABASE … SET, for all roles or for one.
@@ -64,8 +64,9 @@ type Object struct {
 	Name    string
 	Owner   string `json:",omitzero"` // empty where the kind has none
 	Comment string `json:",omitzero"`
-	ACL     ACL    `json:",omitzero"`
-	// Depends names what has to exist before the object, its own parts and schema excepted.
+	ACL     `json:"ACL,omitzero"`
+	// Depends names what has to exist before the object, its own parts and schema excepted. Of a table it is the bare
+	// one: defaults and constraints have their own.
 	Depends []Ref `json:",omitzero"`
 	// DependsOnExtensions names extensions given by ALTER … DEPENDS ON EXTENSION.
 	DependsOnExtensions []string `json:",omitzero"`
@@ -77,8 +78,8 @@ func (o *Object) SQLName() string { return qualified(o.Schema, o.Name) }
 // ACL is an access control list as pg_catalog holds it: items of the form
 // grantee=privileges/grantor. Items nil means that the default applies.
 type ACL struct {
-	Items   []string // nil: never granted or revoked
-	Initial []string // what a new object of this kind and owner has; set only with Items
+	Items   []string `db:"acl_items"`   // nil: never granted or revoked
+	Initial []string `db:"acl_initial"` // what a new object of this kind and owner has; set only with Items
 }
 
 // IsZero reports whether the default applies; an empty list is not that.
@@ -215,5 +216,5 @@ type DefaultPrivileges struct {
 	Role   string `json:",omitzero"`
 	Schema string `json:",omitzero"` // empty: everywhere
 	Kind   string `json:",omitzero"` // pg_default_acl.defaclobjtype
-	ACL    ACL    `json:",omitzero"`
+	ACL    `json:"ACL,omitzero"`
 }

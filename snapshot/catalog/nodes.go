@@ -5,68 +5,8 @@ import (
 	"strings"
 )
 
-// Ranks order objects that are free to go.
-const (
-	rankSchema = iota
-	rankExtension
-	rankCollation
-	rankType
-	rankSequence
-	rankFunction
-	rankTable
-	rankView
-	rankCast
-)
-
 // classShell stands for the shell of a range type whose canonical function takes it.
 const classShell Class = "shell"
-
-// makeNodes makes a node for each object that pre-data can make.
-func (p *planner) makeNodes() {
-	for i := range p.c.Schemas {
-		s := &p.c.Schemas[i]
-		p.addNode(ClassSchema, &s.Object, rankSchema, func(*node) { p.createSchema(s) })
-	}
-	for i := range p.c.Extensions {
-		e := &p.c.Extensions[i]
-		p.addNode(ClassExtension, &e.Object, rankExtension, func(*node) { p.createExtension(e) })
-	}
-	for i := range p.c.Collations {
-		l := &p.c.Collations[i]
-		p.addNode(ClassCollation, &l.Object, rankCollation, func(*node) { p.createCollation(l) })
-	}
-	for i := range p.c.Functions {
-		f := &p.c.Functions[i]
-		n := p.addNode(ClassFunction, &f.Object, rankFunction, func(*node) { p.createFunction(f) })
-		n.key = append(n.key, f.Types)
-	}
-	for i := range p.c.Types {
-		p.addTypeNode(&p.c.Types[i])
-	}
-	for i := range p.c.Sequences {
-		if q := &p.c.Sequences[i]; !q.Identity {
-			p.addNode(ClassRelation, &q.Object, rankSequence, func(*node) { p.createSequence(q) })
-		}
-	}
-	for i := range p.c.Tables {
-		p.addTableNode(&p.c.Tables[i])
-	}
-	for i := range p.c.Views {
-		p.addViewNode(&p.c.Views[i])
-	}
-	for i := range p.c.Casts {
-		k := &p.c.Casts[i]
-		p.addNode(ClassCast, &k.Object, rankCast, func(*node) { p.createCast(k) })
-	}
-	p.needSchemas()
-}
-
-func (p *planner) addNode(class Class, o *Object, rank int, emit func(*node)) *node {
-	n := &node{ref: Ref{class, o.OID}, rank: rank, key: []string{o.Schema, o.Name}, needs: slices.Clone(o.Depends)}
-	n.emit = func() { emit(n) }
-	p.nodes[n.ref] = n
-	return n
-}
 
 // needSchemas makes every node need its schema, or the extension that made it. A
 // copy may be in a schema that the catalog does not have.
@@ -83,10 +23,12 @@ func (p *planner) needSchemas() {
 	for _, name := range p.newSchemas() {
 		if _, known := schemas[name]; !known {
 			s := &Schema{Object{OID: ^uint32(len(schemas)), Name: name}} // an oid that no object has
-			schemas[name] = p.addNode(ClassSchema, &s.Object, rankSchema, func(*node) {
-				p.createSchema(s)
+			n := p.addNode(s)
+			n.emit = func() {
+				s.create(p, n)
 				p.letOwnersIn(s)
-			}).ref
+			}
+			schemas[name] = n.ref
 		}
 	}
 	for _, n := range p.nodes {
@@ -142,8 +84,8 @@ func (p *planner) schemaOf(n *node) string {
 	return n.key[0]
 }
 
-func (p *planner) addTypeNode(t *Type) {
-	n := p.addNode(ClassType, &t.Object, rankType, func(n *node) { p.createType(t, n) })
+// prepare makes CHECK constraints of domains parts that can wait, and the shell that a range's canonical function takes.
+func (t *Type) prepare(p *planner, n *node) {
 	for i := range t.Constraints {
 		k := &t.Constraints[i]
 		if k.Kind == "c" && k.Validated {
@@ -155,7 +97,7 @@ func (p *planner) addTypeNode(t *Type) {
 		return
 	}
 	// The canonical function takes the range, and the range names the function.
-	shell := &node{ref: Ref{classShell, t.OID}, rank: rankType, key: []string{t.Schema, t.Name, "shell"},
+	shell := &node{ref: Ref{classShell, t.OID}, rank: rankType, object: t, key: []string{t.Schema, t.Name, "shell"},
 		emit: func() {
 			p.add(Statement{Kind: "SHELL TYPE", Name: t.Schema + "." + t.Name, OID: t.OID, SQL: "CREATE TYPE " + t.SQLName()})
 		}}
@@ -174,9 +116,8 @@ func (p *planner) addTypeNode(t *Type) {
 	}
 }
 
-func (p *planner) addTableNode(t *Table) {
-	o := Object{OID: t.OID, Schema: t.Schema, Name: t.Name, Depends: t.Depends}
-	n := p.addNode(ClassRelation, &o, rankTable, func(n *node) { p.createTable(t, n) })
+// prepare makes defaults and CHECK constraints parts that can wait, and the table need its parents.
+func (t *Table) prepare(p *planner, n *node) {
 	for _, parent := range t.Parents {
 		if !t.Partition {
 			n.needs = append(n.needs, Ref{ClassRelation, parent})
@@ -203,8 +144,8 @@ func (p *planner) addTableNode(t *Table) {
 	}
 }
 
-func (p *planner) addViewNode(v *View) {
-	n := p.addNode(ClassRelation, &v.Object, rankView, func(n *node) { p.createView(v, n) })
+// prepare makes defaults parts that can wait, and lets a view be made in two steps.
+func (v *View) prepare(p *planner, n *node) {
 	for i := range v.Columns {
 		if c := &v.Columns[i]; c.DefaultOID != 0 {
 			n.parts = append(n.parts, &part{ref: Ref{ClassDefault, c.DefaultOID}, needs: c.DefaultDepends,
@@ -257,7 +198,7 @@ func (p *planner) restrict() {
 			return
 		}
 		if needed {
-			n.exists = p.existsOf(n)
+			n.exists = n.object.address().exists()
 		}
 		keep[n.ref] = n
 		queue = append(queue, n.allNeeds()...)
@@ -339,24 +280,4 @@ func (p *planner) noteMissing(keep map[Ref]*node) {
 			p.leaveOut(strings.Join(other.key, "."), "it is not among the tables chosen; %s needs it on the target", strings.Join(n.key, "."))
 		}
 	}
-}
-
-// existsOf is the Exists of the object that the node makes.
-func (p *planner) existsOf(n *node) string {
-	schema, name := n.key[0], n.key[1]
-	switch n.ref.Class {
-	case ClassSchema:
-		return plainAddress("", "pg_namespace", "nspname", name).exists()
-	case ClassExtension:
-		return plainAddress("", "pg_extension", "extname", name).exists()
-	case ClassRelation:
-		return relationAddress("", Name{schema, name}).exists()
-	case ClassType, classShell:
-		return schemaAddress("", "pg_type", "typ", Name{schema, name}).exists()
-	case ClassCollation:
-		return schemaAddress("", "pg_collation", "coll", Name{schema, name}).exists()
-	case ClassFunction:
-		return functionAddress("", Name{schema, name}, n.key[2]).exists()
-	}
-	return "false"
 }

@@ -8,12 +8,13 @@ import (
 
 // node is one object that pre-data makes.
 type node struct {
-	ref   Ref
-	rank  int      // kind, for the order among objects that are free to go
-	key   []string // name, for the order within a kind
-	needs []Ref
-	parts []*part // what can be made later than the rest
-	emit  func()
+	ref    Ref
+	rank   int      // kind, for the order among objects that are free to go
+	key    []string // name, for the order within a kind
+	object creatable
+	needs  []Ref
+	parts  []*part // what can be made later than the rest
+	emit   func()
 
 	// split, if not nil, makes the object in two steps: emit is replaced, needs reduced, and the
 	// returned function makes the rest.

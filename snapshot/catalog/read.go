@@ -158,10 +158,7 @@ func (r *reader) readServer(ctx context.Context) error {
 	if r.c.ServerVersion < OldestServer {
 		return fmt.Errorf("the server's version is %d; PostgreSQL 14 or newer is needed", r.c.ServerVersion)
 	}
-	rows, err := collect[struct {
-		Database
-		ACLItems, ACLInitial []string
-	}](ctx, r, "reading the database's properties", `
+	rows, err := collect[Database](ctx, r, "reading the database's properties", `
 SELECT d.datname::text AS name, pg_get_userbyid(d.datdba)::text AS owner, pg_encoding_to_char(d.encoding)::text AS encoding,
        `+r.since(15, `d.datlocprovider::text`, `'c'`)+` AS locale_provider,
        d.datcollate::text AS collate, d.datctype::text AS ctype,
@@ -178,8 +175,7 @@ WHERE d.datname = current_database()`)
 	if len(rows) != 1 {
 		return errors.New("reading the database's properties: its row is not there")
 	}
-	r.c.Database = rows[0].Database
-	r.c.Database.ACL = ACL{rows[0].ACLItems, rows[0].ACLInitial}
+	r.c.Database = rows[0]
 	r.c.Database.Settings, err = collect[Setting](ctx, r, "reading the database's settings", `
 SELECT coalesce(a.rolname::text, '') AS role, split_part(u.setting, '=', 1) AS name,
        substr(u.setting, strpos(u.setting, '=') + 1) AS value

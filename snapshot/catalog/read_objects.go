@@ -4,20 +4,14 @@ import "context"
 
 // readSimpleObjects reads the kinds whose rows need nothing put together.
 func (r *reader) readSimpleObjects(ctx context.Context) error {
-	schemas, err := collect[struct {
-		Schema
-		ACLItems, ACLInitial []string
-	}](ctx, r, "reading schemas", `
+	var err error
+	r.c.Schemas, err = collect[Schema](ctx, r, "reading schemas", `
 SELECT n.oid, n.nspname::text AS name, pg_get_userbyid(n.nspowner)::text AS owner,
        coalesce(note.description, '') AS comment, {acl n.nspacl n n.nspowner}
 FROM pg_namespace n {note pg_namespace n}
 WHERE {user n} AND {own pg_namespace n} ORDER BY n.nspname`)
 	if err != nil {
 		return err
-	}
-	for _, s := range schemas {
-		s.Schema.Name, s.Schema.ACL = s.Name, ACL{s.ACLItems, s.ACLInitial}
-		r.c.Schemas = append(r.c.Schemas, s.Schema)
 	}
 	// plpgsql and whatever else initdb made has a small oid: every target has it.
 	r.c.Extensions, err = collect[Extension](ctx, r, "reading extensions", `
@@ -58,20 +52,14 @@ WHERE {user n} AND {own pg_statistic_ext s} ORDER BY n.nspname, s.stxname`)
 // readFunctions leaves out the constructors of range and multirange types: they come with their type, on which they
 // depend internally (makeRangeConstructors in src/backend/commands/typecmds.c).
 func (r *reader) readFunctions(ctx context.Context) error {
-	rows, err := collect[struct {
-		Function
-		ACLItems, ACLInitial []string
-	}](ctx, r, "reading functions", `
+	var err error
+	r.c.Functions, err = collect[Function](ctx, r, "reading functions", `
 SELECT p.oid, n.nspname::text AS schema, p.proname::text AS name, pg_get_userbyid(p.proowner)::text AS owner,
        coalesce(note.description, '') AS comment, p.prokind::text AS kind, oidvectortypes(p.proargtypes) AS types,
        pg_get_functiondef(p.oid) AS definition, {acl p.proacl f p.proowner}
 FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace {note pg_proc p}
 WHERE p.prokind <> 'a' AND {user n} AND {made pg_proc p}
 ORDER BY n.nspname, p.proname, oidvectortypes(p.proargtypes)`)
-	for _, f := range rows {
-		f.Function.ACL = ACL{f.ACLItems, f.ACLInitial}
-		r.c.Functions = append(r.c.Functions, f.Function)
-	}
 	return err
 }
 
@@ -101,19 +89,12 @@ WHERE e.evtname !~ '^pgrecall' AND {own pg_event_trigger e} ORDER BY e.evtname`)
 	if err := r.readPublications(ctx); err != nil {
 		return err
 	}
-	rows, err := collect[struct {
-		DefaultPrivileges
-		ACLItems, ACLInitial []string
-	}](ctx, r, "reading default privileges", `
+	r.c.DefaultPrivileges, err = collect[DefaultPrivileges](ctx, r, "reading default privileges", `
 SELECT pg_get_userbyid(d.defaclrole)::text AS role, coalesce(n.nspname::text, '') AS schema, d.defaclobjtype::text AS kind,
        d.defaclacl::text[] AS acl_items,
        CASE WHEN n.oid IS NULL THEN acldefault(CASE d.defaclobjtype WHEN 'S' THEN 's'::"char" ELSE d.defaclobjtype END, d.defaclrole)::text[] END AS acl_initial
 FROM pg_default_acl d LEFT JOIN pg_namespace n ON n.oid = d.defaclnamespace
 WHERE n.oid IS NULL OR {user n} ORDER BY 1, 2, 3`)
-	for _, d := range rows {
-		d.DefaultPrivileges.ACL = ACL{d.ACLItems, d.ACLInitial}
-		r.c.DefaultPrivileges = append(r.c.DefaultPrivileges, d.DefaultPrivileges)
-	}
 	return err
 }
 

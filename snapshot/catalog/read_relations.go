@@ -4,8 +4,7 @@ import "context"
 
 type columnRow struct {
 	Column
-	Relation             uint32
-	ACLItems, ACLInitial []string
+	Relation uint32
 }
 
 type parentRow struct{ Child, Parent uint32 }
@@ -48,10 +47,8 @@ FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = 
 }
 
 func (r *reader) readSequences(ctx context.Context) error {
-	rows, err := collect[struct {
-		Sequence
-		ACLItems, ACLInitial []string
-	}](ctx, r, "reading sequences", `
+	var err error
+	r.c.Sequences, err = collect[Sequence](ctx, r, "reading sequences", `
 SELECT c.oid, n.nspname::text AS schema, c.relname::text AS name, pg_get_userbyid(c.relowner)::text AS owner,
        coalesce(note.description, '') AS comment, c.relpersistence::text AS persistence, format_type(s.seqtypid, NULL) AS type,
        s.seqstart AS start, s.seqmin AS min, s.seqmax AS max, s.seqincrement AS increment, s.seqcache AS cache, s.seqcycle AS cycle,
@@ -61,18 +58,12 @@ FROM pg_sequence s JOIN pg_class c ON c.oid = s.seqrelid JOIN pg_namespace n ON 
 LEFT JOIN pg_depend d ON d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.objsubid = 0
      AND d.refclassid = 'pg_class'::regclass AND d.refobjsubid > 0 AND d.deptype IN ('a', 'i')
 WHERE {user n} AND {own pg_class c} AND c.relpersistence <> 't' ORDER BY n.nspname, c.relname`)
-	for _, s := range rows {
-		s.Sequence.ACL = ACL{s.ACLItems, s.ACLInitial}
-		r.c.Sequences = append(r.c.Sequences, s.Sequence)
-	}
 	return err
 }
 
 func (r *reader) readTables(ctx context.Context) error {
-	rows, err := collect[struct {
-		Table
-		ACLItems, ACLInitial []string
-	}](ctx, r, "reading tables", `
+	var err error
+	r.c.Tables, err = collect[Table](ctx, r, "reading tables", `
 SELECT c.oid, n.nspname::text AS schema, c.relname::text AS name, pg_get_userbyid(c.relowner)::text AS owner,
        coalesce(note.description, '') AS comment, c.relkind::text AS kind, c.relpersistence::text AS persistence,
        c.relfilenode AS file_node, coalesce(pg_table_size(c.oid), 0) AS bytes,
@@ -89,18 +80,12 @@ LEFT JOIN pg_class toast ON toast.oid = c.reltoastrelid
 LEFT JOIN pg_am am ON am.oid = c.relam
 LEFT JOIN pg_tablespace ts ON ts.oid = c.reltablespace
 WHERE c.relkind IN ('r', 'p') AND c.relpersistence <> 't' AND {user n} AND {own pg_class c} ORDER BY n.nspname, c.relname`)
-	for _, t := range rows {
-		t.Table.ACL = ACL{t.ACLItems, t.ACLInitial}
-		r.c.Tables = append(r.c.Tables, t.Table)
-	}
 	return err
 }
 
 func (r *reader) readViews(ctx context.Context) error {
-	rows, err := collect[struct {
-		View
-		ACLItems, ACLInitial []string
-	}](ctx, r, "reading views", `
+	var err error
+	r.c.Views, err = collect[View](ctx, r, "reading views", `
 SELECT c.oid, n.nspname::text AS schema, c.relname::text AS name, pg_get_userbyid(c.relowner)::text AS owner,
        coalesce(note.description, '') AS comment, c.relkind::text AS kind, rtrim(pg_get_viewdef(c.oid), ';') AS definition,
        c.reloptions AS options, toast.reloptions AS toast_options, c.relispopulated AS populated,
@@ -112,10 +97,6 @@ LEFT JOIN pg_class toast ON toast.oid = c.reltoastrelid
 LEFT JOIN pg_am am ON am.oid = c.relam
 LEFT JOIN pg_tablespace ts ON ts.oid = c.reltablespace
 WHERE c.relkind IN ('v', 'm') AND c.relpersistence <> 't' AND {user n} AND {own pg_class c} ORDER BY n.nspname, c.relname`)
-	for _, v := range rows {
-		v.View.ACL = ACL{v.ACLItems, v.ACLInitial}
-		r.c.Views = append(r.c.Views, v.View)
-	}
 	return err
 }
 

@@ -12,10 +12,8 @@ type typeRow struct {
 }
 
 func (r *reader) readTypes(ctx context.Context) error {
-	rows, err := collect[struct {
-		Type
-		ACLItems, ACLInitial []string
-	}](ctx, r, "reading types", `
+	var err error
+	r.c.Types, err = collect[Type](ctx, r, "reading types", `
 SELECT t.oid, n.nspname::text AS schema, t.typname::text AS name, pg_get_userbyid(t.typowner)::text AS owner,
        coalesce(note.description, '') AS comment, t.typtype::text AS kind,
        CASE t.typtype WHEN 'e' THEN ARRAY(SELECT e.enumlabel::text FROM pg_enum e WHERE e.enumtypid = t.oid ORDER BY e.enumsortorder) END AS labels,
@@ -44,10 +42,6 @@ WHERE {user n} AND {own pg_type t} AND (t.typtype IN ('e', 'd', 'r') OR (t.typty
 ORDER BY n.nspname, t.typname`)
 	if err != nil {
 		return err
-	}
-	for _, t := range rows {
-		t.Type.ACL = ACL{t.ACLItems, t.ACLInitial}
-		r.c.Types = append(r.c.Types, t.Type)
 	}
 	r.typeRows, err = collect[typeRow](ctx, r, "reading what types stand for", `
 SELECT t.oid, CASE WHEN e.typarray = t.oid THEN e.oid ELSE 0::oid END AS element, t.typrelid AS relation,

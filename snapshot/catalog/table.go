@@ -4,14 +4,7 @@ import "slices"
 
 // Table is an ordinary or a partitioned table.
 type Table struct {
-	OID     uint32
-	Schema  string `json:",omitzero"`
-	Name    string
-	Owner   string `json:",omitzero"`
-	Comment string `json:",omitzero"`
-	ACL     ACL    `json:",omitzero"`
-	Depends []Ref  `json:",omitzero"` // of the bare table; defaults and constraints have their own
-
+	Object
 	Kind        string `json:",omitzero"` // "r" ordinary, "p" partitioned
 	Persistence string `json:",omitzero"` // "p" permanent, "u" unlogged
 	FileNode    uint32 `json:",omitzero"` // pg_class.relfilenode as of the snapshot
@@ -64,9 +57,6 @@ func (t *Table) CopyColumns() []Column {
 	return columns
 }
 
-// SQLName is the table's name as SQL text.
-func (t *Table) SQLName() string { return qualified(t.Schema, t.Name) }
-
 func (t *Table) column(attnum int16) *Column {
 	i := slices.IndexFunc(t.Columns, func(c Column) bool { return c.Attnum == attnum })
 	if i < 0 {
@@ -97,7 +87,7 @@ type Column struct {
 	Inherited      int32    `json:",omitzero"` // number of parents that have it
 	Missing        string   `json:",omitzero"` // attmissingval, the array's text; empty: none
 	Comment        string   `json:",omitzero"`
-	ACL            ACL      `json:",omitzero"`
+	ACL            `json:"ACL,omitzero"`
 }
 
 // Constraint is a constraint of a table or domain.
