@@ -23,6 +23,8 @@ func (p *planner) columnSQL(f *tableForm, c *Column, n *node) string {
 		if value := p.defaultSQL(f.t, c); value != "" {
 			b.WriteString(" DEFAULT " + value)
 		}
+	case c.Default == "" && len(f.parentDefaults(c.Name)) > 0:
+		b.WriteString(" DEFAULT NULL") // or the parents' would be its own
 	}
 	b.WriteString(p.identitySQL(f.t, c) + p.notNullSQL(f, c))
 	if f.t.OfType != "" {

@@ -25,7 +25,7 @@ func (p *planner) postData() {
 			continue
 		}
 		for j := range t.Triggers {
-			if t.Triggers[j].Cloned && f.alone {
+			if t.Triggers[j].Cloned && !p.clones(t, t.Triggers[j].Name) {
 				continue // told with the parent that is missing
 			}
 			p.addTrigger(&t.Triggers[j], t.OID, f.name, "TABLE")

@@ -77,11 +77,7 @@ func (p *planner) addTrigger(g *Trigger, oid uint32, relation Name, kind string)
 		p.addComment(described{kind: "TRIGGER", sql: QuoteIdent(g.Name) + " ON " + relation.SQL(), name: s.Name, oid: g.OID, table: oid,
 			comment: g.Comment, stage: StageGrants})
 	}
-	enabled := enabledSQL(g.Enabled)
-	if g.Enabled == "O" && g.Cloned {
-		enabled = "ENABLE"
-	}
-	if enabled != "" {
+	if enabled := enabledSQL(g.Enabled); enabled != "" {
 		s.SQL = "ALTER TABLE " + relation.SQL() + " " + enabled + " TRIGGER " + QuoteIdent(g.Name)
 		if kind == "TABLE" {
 			s.SQL = "ALTER TABLE ONLY " + relation.SQL() + " " + enabled + " TRIGGER " + QuoteIdent(g.Name)
@@ -90,6 +86,17 @@ func (p *planner) addTrigger(g *Trigger, oid uint32, relation Name, kind string)
 	}
 	p.dependOnExtensions(Statement{Kind: "TRIGGER", Name: s.Name, OID: g.OID, Table: oid, Locks: []uint32{oid}},
 		"TRIGGER "+QuoteIdent(g.Name)+" ON "+relation.SQL(), g.OnExtension)
+}
+
+// clones says that a table will have a partitioned table's trigger of this name: one above it in the script has it.
+func (p *planner) clones(t *Table, trigger string) bool {
+	for t.Partition && len(t.Parents) > 0 && p.selected[t.Parents[0]] {
+		t = p.tables[t.Parents[0]]
+		if slices.ContainsFunc(t.Triggers, func(g Trigger) bool { return g.Name == trigger && !g.Cloned }) {
+			return true
+		}
+	}
+	return false
 }
 
 // enabledSQL is the verb of a trigger's or rule's state; empty for the usual one.

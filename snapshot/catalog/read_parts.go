@@ -124,14 +124,15 @@ func (i *indexRow) split() error {
 	return nil
 }
 
+// readTriggers reads the users' own triggers, and of their clones on partitions those that are not as a clone is made.
 func (r *reader) readTriggers(ctx context.Context) error {
 	var err error
 	r.triggers, err = collect[triggerRow](ctx, r, "reading triggers", `
 SELECT t.oid, t.tgrelid AS relation, t.tgname::text AS name, pg_get_triggerdef(t.oid) AS definition, t.tgenabled::text AS enabled,
        t.tgparentid <> 0 AS cloned, t.tgfoid AS function, t.tgconstrrelid AS references, coalesce(note.description, '') AS comment
 FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_namespace n ON n.oid = c.relnamespace {note pg_trigger t}
-LEFT JOIN pg_trigger u ON u.oid = t.tgparentid
-WHERE ((NOT t.tgisinternal AND t.tgparentid = 0) OR t.tgenabled <> u.tgenabled)
+LEFT JOIN pg_constraint k ON k.oid = t.tgconstraint
+WHERE (t.tgparentid = 0 AND NOT t.tgisinternal OR t.tgparentid <> 0 AND t.tgenabled <> 'O' AND coalesce(k.contype, 't') = 't')
   AND c.relkind IN ('r', 'p', 'v', 'm') AND c.relpersistence <> 't' AND {user n} AND {own pg_class c}
 ORDER BY t.tgrelid, t.tgname`)
 	if err != nil {

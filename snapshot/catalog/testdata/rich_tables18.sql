@@ -1,0 +1,21 @@
+-- The same, since PostgreSQL 18.
+CREATE TABLE more.virtuals (a integer NOT NULL, v integer GENERATED ALWAYS AS (a * 3) VIRTUAL, CONSTRAINT v_check CHECK (v > 0)) PARTITION BY RANGE (a);
+CREATE TABLE more.virtuals_1 PARTITION OF more.virtuals FOR VALUES FROM (0) TO (10);
+CREATE TABLE more.identity_parts (id integer GENERATED ALWAYS AS IDENTITY, k integer) PARTITION BY LIST (k);
+CREATE TABLE more.identity_parts_1 PARTITION OF more.identity_parts FOR VALUES IN (1);
+CREATE TABLE more.nn_parent (a integer CONSTRAINT nn_a NOT NULL, b integer, c integer);
+ALTER TABLE more.nn_parent ADD CONSTRAINT nn_b NOT NULL b NO INHERIT, ADD CONSTRAINT nn_c NOT NULL c NOT VALID;
+CREATE TABLE more.nn_child (CONSTRAINT child_b NOT NULL b) INHERITS (more.nn_parent);
+ALTER TABLE more.nn_child VALIDATE CONSTRAINT nn_c;
+CREATE TABLE more.nn_local (a integer CONSTRAINT local_a NOT NULL, b integer, c integer NOT NULL);
+CREATE TABLE more.not_valid_parted (a integer, b integer) PARTITION BY LIST (a);
+CREATE TABLE more.not_valid_parted_1 PARTITION OF more.not_valid_parted FOR VALUES IN (1);
+ALTER TABLE more.not_valid_parted ADD CONSTRAINT nvp FOREIGN KEY (b) REFERENCES more.left_side NOT VALID, ADD CONSTRAINT nn_b NOT NULL b NOT VALID;
+ALTER TABLE more.not_valid_parted_1 VALIDATE CONSTRAINT nn_b;
+CREATE TABLE more.rooms (room integer, during tsrange, UNIQUE (room, during WITHOUT OVERLAPS));
+CREATE TABLE more.bookings (room integer, during tsrange, CONSTRAINT in_room FOREIGN KEY (room, PERIOD during) REFERENCES more.rooms (room, PERIOD during));
+CREATE TABLE more.unforced (a integer REFERENCES more.left_side NOT ENFORCED, b integer CHECK (b > 0) NOT ENFORCED);
+CREATE TABLE more.unforced_parted (a integer REFERENCES more.left_side NOT ENFORCED) PARTITION BY LIST (a);
+CREATE TABLE more.unforced_parted_1 PARTITION OF more.unforced_parted FOR VALUES IN (1);
+CREATE TABLE more.gin_parallel (j jsonb);
+CREATE INDEX ON more.gin_parallel USING gin (j);
