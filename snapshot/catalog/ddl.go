@@ -118,9 +118,11 @@ type planner struct {
 	selected    map[uint32]bool // tables in the script
 	childrenOf  map[uint32][]uint32
 	dependsOf   map[Ref][]Ref // of views and functions
-	tail        []func()      // pre-data that follows all nodes
-	late        []*node       // made in post-data
-	err         error
+	// constraintNames counts them by schema and name.
+	constraintNames map[Name]int
+	tail            []func() // pre-data that follows all nodes
+	late            []*node  // made in post-data
+	err             error
 }
 
 // place is where statements go at the moment.

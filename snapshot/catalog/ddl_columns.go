@@ -101,13 +101,27 @@ func (p *planner) notNullSQL(f *tableForm, c *Column) string {
 		return ""
 	}
 	sql := " NOT NULL"
-	if k.Name != f.t.Name+"_"+c.Name+"_not_null" {
+	// The server chooses a name that no constraint of the schema has (ChooseConstraintName in catalog/pg_constraint.c).
+	if k.Name != f.t.Name+"_"+c.Name+"_not_null" || p.constraintsNamed(f.t.Schema, k.Name) > 1 {
 		sql = " CONSTRAINT " + QuoteIdent(k.Name) + sql
 	}
 	if k.NoInherit {
 		sql += " NO INHERIT"
 	}
 	return sql
+}
+
+// constraintsNamed counts the constraints of the tables of a schema that have a name.
+func (p *planner) constraintsNamed(schema, name string) int {
+	if p.constraintNames == nil {
+		p.constraintNames = map[Name]int{}
+		for i := range p.c.Tables {
+			for _, k := range p.c.Tables[i].Constraints {
+				p.constraintNames[Name{p.c.Tables[i].Schema, k.Name}]++
+			}
+		}
+	}
+	return p.constraintNames[Name{schema, name}]
 }
 
 // alterColumns adds what CREATE TABLE cannot say of columns.

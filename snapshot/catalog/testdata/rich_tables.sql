@@ -6,7 +6,7 @@ CREATE EXTENSION pg_trgm SCHEMA ext;
 -- Columns.
 CREATE TABLE more.columns (
   a integer, b text, c text, d text, e integer[3][], f "char"[], g name, h oid, i regclass, j interval second(2), k time(1), l bit(7), m varchar, n char,
-  o numeric(5,-2), p jsonb DEFAULT '{"a": "it''s"}', q bytea DEFAULT '\x00ff', r timestamp DEFAULT '2024-01-02 03:04:05', s integer DEFAULT -1, t xml, u uuid DEFAULT gen_random_uuid(),
+  p jsonb DEFAULT '{"a": "it''s"}', q bytea DEFAULT '\x00ff', r timestamp DEFAULT '2024-01-02 03:04:05', s integer DEFAULT -1, t xml, u uuid DEFAULT gen_random_uuid(),
   "quoted ""name""" integer, "Ünïcode" text, "select" integer, "a.b" integer, "back\slash" text DEFAULT E'back\\slash\n');
 ALTER TABLE more.columns ALTER b SET STORAGE PLAIN, ALTER c SET STORAGE MAIN, ALTER d SET STORAGE EXTERNAL, ALTER a SET (n_distinct = 100, n_distinct_inherited = -0.1), ALTER a SET STATISTICS 0;
 COMMENT ON COLUMN more.columns."quoted ""name""" IS 'quoted "comment"';
