@@ -109,6 +109,8 @@ type planner struct {
 	nodes map[Ref]*node
 	names *namer
 
+	columns columnOrder
+
 	tables      map[uint32]*Table
 	views       map[uint32]*View
 	sequences   map[uint32]*Sequence
@@ -143,6 +145,7 @@ func (c *Catalog) DDL(o DDLOptions) (Script, error) {
 		return Script{}, err
 	}
 	p.names.chooseOthers(p)
+	p.orderColumns()
 	p.makeNodes()
 	p.restrict()
 	p.preData()

@@ -124,25 +124,36 @@ func (p *planner) constraintsNamed(schema, name string) int {
 	return p.constraintNames[Name{schema, name}]
 }
 
-// alterColumns adds what CREATE TABLE cannot say of columns.
-func (p *planner) alterColumns(f *tableForm, n *node) {
+// alterColumns adds what CREATE TABLE and ADD COLUMN cannot say of the columns that come later, or of the others.
+func (p *planner) alterColumns(f *tableForm, n *node, late bool) {
 	only := "ALTER TABLE ONLY " + f.name.SQL()
 	s := Statement{Kind: "TABLE", Name: f.name.String(), OID: f.t.OID, Table: f.t.OID}
 	for i := range f.t.Columns {
 		c := &f.t.Columns[i]
+		if f.late(f.t, i) != late {
+			continue
+		}
 		if !f.printed(c) {
-			p.alterInherited(f, c, n)
+			p.alterInherited(f, c, n, p.inheritedFrom(f, i))
 		}
 		p.alterColumn(c, s, only)
 	}
 }
 
-// alterInherited gives an inherited column a default or NOT NULL that its
-// parents do not have.
-func (p *planner) alterInherited(f *tableForm, c *Column, n *node) {
+// inheritedFrom are the columns that one takes its default and NOT NULL from when it comes to be.
+func (p *planner) inheritedFrom(f *tableForm, column int) []*Column {
+	if f.late(f.t, column) {
+		origin := p.origins(f.t, column, p.columns.begins)[0]
+		return []*Column{&p.tables[origin.table].Columns[origin.column]}
+	}
+	return f.parentColumns(f.t.Columns[column].Name)
+}
+
+// alterInherited gives an inherited column the default or NOT NULL that those it comes from do not have.
+func (p *planner) alterInherited(f *tableForm, c *Column, n *node, from []*Column) {
 	s := Statement{Kind: "DEFAULT", Name: f.name.String() + "." + c.Name, OID: f.t.OID, Table: f.t.OID}
 	column := "ALTER TABLE ONLY " + f.name.SQL() + " ALTER COLUMN " + QuoteIdent(c.Name)
-	inherited := f.parentDefaults(c.Name)
+	inherited := defaultsOf(from)
 	switch {
 	case c.Generated != "" || n.detached(Ref{ClassDefault, c.DefaultOID}):
 	case c.Default == "" && len(inherited) > 0:
@@ -154,16 +165,10 @@ func (p *planner) alterInherited(f *tableForm, c *Column, n *node) {
 			p.add(s)
 		}
 	}
-	if !c.NotNull || p.c.ServerVersion >= 180000 {
-		return
+	if c.NotNull && p.c.ServerVersion < 180000 && !slices.ContainsFunc(from, func(o *Column) bool { return o.NotNull }) {
+		s.SQL = column + " SET NOT NULL"
+		p.add(s)
 	}
-	for _, parent := range f.parents {
-		if slices.ContainsFunc(parent.Columns, func(pc Column) bool { return pc.Name == c.Name && pc.NotNull }) {
-			return
-		}
-	}
-	s.SQL = column + " SET NOT NULL"
-	p.add(s)
 }
 
 // alterColumn adds a column's storage, compression, statistics target and options.

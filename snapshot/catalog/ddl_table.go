@@ -12,10 +12,18 @@ type tableForm struct {
 	parents  []*Table // by INHERITS
 	attached bool     // it becomes a partition
 	alone    bool     // a parent is missing: everything inherited is written out
+	// begins is the number of columns that CREATE TABLE makes, of the tables that get others later.
+	begins map[uint32]int
+}
+
+// late says whether a column of the table or of a parent is added after the table was made.
+func (f *tableForm) late(t *Table, column int) bool {
+	n, known := f.begins[t.OID]
+	return known && column >= n
 }
 
 func (p *planner) form(t *Table) tableForm {
-	f := tableForm{t: t, name: p.table(t.OID)}
+	f := tableForm{t: t, name: p.table(t.OID), begins: p.columns.begins}
 	for _, oid := range t.Parents {
 		parent := p.tables[oid]
 		switch {
@@ -30,7 +38,7 @@ func (p *planner) form(t *Table) tableForm {
 	return f
 }
 
-// printed says that a column is written in CREATE TABLE and not left to the
+// printed says that a column is written in CREATE TABLE or ADD COLUMN and not left to the
 // parents. A partition is made as a table of its own and then attached, which keeps the
 // order of its columns.
 func (f *tableForm) printed(c *Column) bool {
@@ -38,7 +46,7 @@ func (f *tableForm) printed(c *Column) bool {
 }
 
 // inheritedDefaultsConflict says that CREATE TABLE would refuse to choose among
-// the parents' defaults, or to inherit another generation expression.
+// the parents' defaults, or to inherit another generation expression. ADD COLUMN keeps what is there.
 func (f *tableForm) inheritedDefaultsConflict(c *Column) bool {
 	defaults := f.parentDefaults(c.Name)
 	different := slices.ContainsFunc(defaults, func(d string) bool { return d != defaults[0] })
@@ -47,12 +55,27 @@ func (f *tableForm) inheritedDefaultsConflict(c *Column) bool {
 
 // parentDefaults are the defaults of a column in the parents that have one.
 func (f *tableForm) parentDefaults(column string) []string {
-	var defaults []string
+	return defaultsOf(f.parentColumns(column))
+}
+
+// parentColumns are the columns of a name that CREATE TABLE inherits.
+func (f *tableForm) parentColumns(name string) []*Column {
+	var columns []*Column
 	for _, parent := range f.parents {
-		for _, c := range parent.Columns {
-			if c.Name == column && c.Default != "" {
-				defaults = append(defaults, c.Default)
+		for i := range parent.Columns {
+			if parent.Columns[i].Name == name && !f.late(parent, i) {
+				columns = append(columns, &parent.Columns[i])
 			}
+		}
+	}
+	return columns
+}
+
+func defaultsOf(columns []*Column) []string {
+	var defaults []string
+	for _, c := range columns {
+		if c.Default != "" {
+			defaults = append(defaults, c.Default)
 		}
 	}
 	return defaults
@@ -62,6 +85,9 @@ func (t *Table) create(p *planner, n *node) {
 	f := p.form(t)
 	var lines []string
 	for i := range t.Columns {
+		if f.late(t, i) {
+			break
+		}
 		if line := p.columnSQL(&f, &t.Columns[i], n); line != "" {
 			lines = append(lines, line)
 		}
@@ -104,7 +130,7 @@ func (t *Table) create(p *planner, n *node) {
 	}
 	p.add(Statement{Kind: "TABLE", Name: f.name.String(), OID: t.OID, Table: t.OID, SQL: b.String(), at: relationAddress("TABLE", f.name)})
 	p.noteParents(&f)
-	p.alterColumns(&f, n)
+	p.alterColumns(&f, n, false)
 	p.addTableProperties(&f, n)
 	p.addIdentitySequences(&f)
 }
@@ -127,7 +153,7 @@ func (p *planner) inlineConstraints(f *tableForm, n *node) []string {
 	var lines []string
 	for i := range f.t.Constraints {
 		k := &f.t.Constraints[i]
-		if !k.Validated || !(k.Local || f.t.Partition || f.alone) {
+		if !k.Validated || !(k.Local || f.t.Partition || f.alone) || f.lateConstraint(k) {
 			continue
 		}
 		line := "CONSTRAINT " + QuoteIdent(k.Name) + " "
@@ -206,12 +232,10 @@ func (p *planner) addTableProperties(f *tableForm, n *node) {
 	t := f.t
 	d := described{kind: "TABLE", sql: f.name.SQL(), name: f.name.String(), oid: t.OID, table: t.OID, owner: t.Owner, comment: t.Comment, acl: t.ACL}
 	p.addProperties(d)
+	p.addColumnComments(f, false)
 	for i := range t.Columns {
-		c := &t.Columns[i]
-		p.addComment(described{kind: "COLUMN", sql: f.name.SQL() + "." + QuoteIdent(c.Name), name: f.name.String() + "." + c.Name,
-			oid: t.OID, table: t.OID, comment: c.Comment})
-		d.acl = c.ACL
-		p.addGrants(d, c.Name)
+		d.acl = t.Columns[i].ACL
+		p.addGrants(d, t.Columns[i].Name)
 	}
 	for i := range t.Constraints {
 		k := &t.Constraints[i]
@@ -221,13 +245,24 @@ func (p *planner) addTableProperties(f *tableForm, n *node) {
 		}
 		comment := described{kind: "CONSTRAINT", sql: QuoteIdent(name) + " ON " + f.name.SQL(), name: name + " on " + f.name.String(),
 			oid: k.OID, table: t.OID, comment: k.Comment}
-		if k.Kind != "c" && k.Kind != "n" || !k.Validated || n.detached(Ref{ClassConstraint, k.OID}) {
+		if k.Kind != "c" && k.Kind != "n" || !k.Validated || n.detached(Ref{ClassConstraint, k.OID}) || f.lateConstraint(k) {
 			comment.stage = StageGrants
 		}
 		if k.Kind == "f" && !p.restoresKey(t, k) {
 			continue
 		}
 		p.addComment(comment)
+	}
+}
+
+// addColumnComments adds the comments of the columns that CREATE TABLE makes, or of those that come later.
+func (p *planner) addColumnComments(f *tableForm, late bool) {
+	for i := range f.t.Columns {
+		c := &f.t.Columns[i]
+		if f.late(f.t, i) == late {
+			p.addComment(described{kind: "COLUMN", sql: f.name.SQL() + "." + QuoteIdent(c.Name), name: f.name.String() + "." + c.Name,
+				oid: f.t.OID, table: f.t.OID, comment: c.Comment})
+		}
 	}
 }
 

@@ -209,6 +209,9 @@ func (p *planner) restrict() {
 		}
 	}
 	for ref, n := range p.nodes {
+		if ref.Class == classColumns {
+			want(n, false)
+		}
 		if ref.Class == ClassRelation && p.selected[ref.OID] {
 			want(n, false)
 			queue = append(queue, p.partNeeds(p.tables[ref.OID])...)

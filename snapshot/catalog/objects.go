@@ -121,6 +121,7 @@ func (p *planner) makeNodes() {
 		}
 	}
 	p.needSchemas()
+	p.addColumnNodes()
 }
 
 func (p *planner) addNode(m creatable) *node {

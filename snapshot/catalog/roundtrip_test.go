@@ -223,6 +223,20 @@ func equal(t *testing.T, what, want, got string) {
 	t.Errorf("%s differ:\n%s", what, bytes.TrimSpace(diff[:min(len(diff), 6000)]))
 }
 
+// columnOrder lists the columns of every relation and composite type, in order. pg_dump does not show it of inherited ones.
+func columnOrder(t *testing.T, conn *pgx.Conn) string {
+	t.Helper()
+	var list string
+	err := conn.QueryRow(t.Context(), `SELECT string_agg(line, E'\n' ORDER BY line) || E'\n' FROM (
+		SELECT concat_ws(' ', c.oid::regclass, string_agg(a.attname || ' ' || a.attislocal || a.attinhcount, ', ' ORDER BY a.attnum)) AS line
+		FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+		WHERE c.relnamespace::regnamespace::text !~ '^(pg_|information_schema)' GROUP BY c.oid) s`).Scan(&list)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return list
+}
+
 func TestARestoredDatabaseIsTheSourceToPgDumpAndToRead(t *testing.T) {
 	source, target := newRich(t, "source"), newDatabase(t, "target")
 	c := read(t, source)
@@ -230,6 +244,7 @@ func TestARestoredDatabaseIsTheSourceToPgDumpAndToRead(t *testing.T) {
 	execute(t, target, script)
 	equal(t, "pg_dump of source and copy", dump(t, source), dump(t, target))
 	equal(t, "DDL of source and copy", text(script), text(ddl(t, read(t, target), catalog.DDLOptions{})))
+	equal(t, "the order of columns in source and copy", columnOrder(t, source), columnOrder(t, target))
 	for _, left := range script.LeftOut {
 		t.Errorf("left out: %s: %s", left.What, left.Why)
 	}

@@ -50,7 +50,7 @@ func TestEveryTableAloneCanBeRestoredIntoAnEmptyDatabase(t *testing.T) {
 	target := newDatabase(t, "target")
 	run(t, target, "CREATE SCHEMA ext; CREATE EXTENSION hstore SCHEMA ext; CREATE EXTENSION btree_gist SCHEMA public; CREATE EXTENSION citext SCHEMA ext; GRANT USAGE ON SCHEMA ext TO PUBLIC")
 	// A policy and a rule of these name other tables, which must be on the target.
-	with := map[string][]string{"app.orders": {"app.users"}, "app.no_identity": {"app.nothing"}, "more.p2": {"more.p1"}}
+	with := map[string][]string{"app.orders": {"app.users"}, "app.no_identity": {"app.nothing"}, "more.p2": {"more.p1"}, "more.order_values": {"more.order_leaf", "more.order_aside"}}
 	for _, table := range c.Tables {
 		name := table.Schema + "." + table.Name
 		tx, err := target.Begin(t.Context())
