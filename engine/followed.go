@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/pgrecall/pgrecall/format"
+	"github.com/pgrecall/pgrecall/snapshot"
 	"github.com/pgrecall/pgrecall/snapshot/catalog"
 )
 
@@ -37,4 +39,63 @@ func unfollowed(t *catalog.Table) string {
 		return "it has virtual generated columns and no key, and PostgreSQL can not publish such a table"
 	}
 	return ""
+}
+
+// copiedTables are the oids of the tables whose rows are in a snapshot.
+func copiedTables(b *format.Body) map[uint32]bool {
+	copied := make(map[uint32]bool, len(b.Tables))
+	for i := range b.Tables {
+		copied[b.Tables[i].OID] = true
+	}
+	return copied
+}
+
+// unfollowedTables returns the tables of a snapshot that are exact at its own instant only.
+func unfollowedTables(c *catalog.Catalog, b *format.Body) []*catalog.Table {
+	var tables []*catalog.Table
+	copied := copiedTables(b)
+	for i := range c.Tables {
+		if t := &c.Tables[i]; copied[t.OID] && unfollowed(t) != "" {
+			tables = append(tables, t)
+		}
+	}
+	return tables
+}
+
+// refreshed returns the materialized views that a restore fills anew.
+func refreshed(c *catalog.Catalog) []*catalog.View {
+	var views []*catalog.View
+	for i := range c.Views {
+		if v := &c.Views[i]; v.Kind == "m" && v.Populated {
+			views = append(views, v)
+		}
+	}
+	return views
+}
+
+// inexact counts what a restore from a snapshot will not bring back as it was, so that list can tell it without
+// the body.
+func inexact(taken *snapshot.Taken) *format.Inexact {
+	n := &format.Inexact{MaterializedViews: int64(len(refreshed(taken.Catalog)))}
+	copied := copiedTables(&taken.Body)
+	for i := range taken.Catalog.Tables {
+		if t := &taken.Catalog.Tables[i]; t.HasRows() && !copied[t.OID] {
+			n.SkippedTables++
+		}
+	}
+	for _, t := range unfollowedTables(taken.Catalog, &taken.Body) {
+		if t.Persistence == "u" {
+			n.UnloggedTables++
+		} else {
+			n.UnfollowedTables++
+		}
+	}
+	for _, u := range taken.Catalog.Unsupported {
+		if u.Count > 0 {
+			n.LargeObjects += u.Count
+		} else {
+			n.Unsupported++
+		}
+	}
+	return n
 }

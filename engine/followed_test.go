@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/pgrecall/pgrecall/format"
+	"github.com/pgrecall/pgrecall/snapshot"
 	"github.com/pgrecall/pgrecall/snapshot/catalog"
 )
 
@@ -52,5 +54,22 @@ func TestRowsOfASnapshotAreSaidToBeThatInEveryCommand(t *testing.T) {
 	}
 	if out.String() != "1\n" || !strings.Contains(all, said) {
 		t.Errorf("cat wrote %q and said %q", out.String(), all)
+	}
+}
+
+func TestWhatCannotBeExactIsCountedByItsKind(t *testing.T) {
+	virtual := []catalog.Column{{Attnum: 1, Name: "a", Generated: "v"}}
+	taken := &snapshot.Taken{
+		Catalog: &catalog.Catalog{
+			Tables: []catalog.Table{{OID: 1, Kind: "r", Persistence: "u"}, {OID: 2, Kind: "r", Persistence: "u"},
+				{OID: 3, Kind: "r", Persistence: "p", Columns: virtual}, {OID: 4, Kind: "r", Persistence: "p"}},
+			Views:       []catalog.View{{Kind: "m", Populated: true}, {Kind: "m"}, {Kind: "v"}},
+			Unsupported: []catalog.Unsupported{{Kind: "large objects", Count: 7}, {Kind: "operator"}, {Kind: "aggregate"}},
+		},
+		Body: format.Body{Tables: []format.TableData{{OID: 1}, {OID: 3}, {OID: 4}}}, // table 2 was not chosen
+	}
+	want := format.Inexact{UnloggedTables: 1, UnfollowedTables: 1, SkippedTables: 1, MaterializedViews: 1, LargeObjects: 7, Unsupported: 2}
+	if got := inexact(taken); *got != want {
+		t.Errorf("%+v, want %+v", *got, want)
 	}
 }

@@ -51,6 +51,8 @@ type SnapshotInfo struct {
 	Groups        int        `json:"groups"`
 	Log           uuid.UUID  `json:"log"`
 	Encoding      string     `json:"encoding"`
+	// Inexact counts what a restore from it does not bring back as it was; nil: it was not counted.
+	Inexact *format.Inexact `json:"inexact,omitempty"`
 }
 
 // LogInfo is a log as its names tell it.
@@ -146,7 +148,7 @@ func snapshotInfo(b *plan.Base) SnapshotInfo {
 	return SnapshotInfo{
 		ID: e.ID, Started: e.Started, Finished: e.Finished, LSN: b.From, Time: b.FromTime,
 		ServerVersion: e.ServerVersion, Rows: e.Rows, RawBytes: e.RawBytes, StoredBytes: e.StoredBytes,
-		Parts: len(e.Parts), Groups: len(e.Groups), Log: e.Log, Encoding: e.Encoding,
+		Parts: len(e.Parts), Groups: len(e.Groups), Log: e.Log, Encoding: e.Encoding, Inexact: e.Inexact,
 	}
 }
 

@@ -317,9 +317,9 @@ func withoutRows(tables []*catalog.Table, body *format.Body) []string {
 		return nil
 	}
 	var left []string
+	copied := copiedTables(body)
 	for _, t := range tables {
-		has := slices.ContainsFunc(body.Tables, func(d format.TableData) bool { return d.OID == t.OID })
-		if t.HasRows() && t.Persistence == "p" && !has {
+		if t.HasRows() && t.Persistence == "p" && !copied[t.OID] {
 			left = append(left, t.Schema+"."+t.Name)
 		}
 	}
@@ -427,8 +427,8 @@ func (r *restore) describe(source string, notIncluded []string) {
 		}
 	}
 	p.LeftOut = append(p.LeftOut, r.notFollowed()...)
-	for i := range r.catalog.Views {
-		if v := &r.catalog.Views[i]; v.Kind == "m" && v.Populated && len(r.o.Tables) == 0 && r.o.IntoSchema == "" && len(r.o.Rename) == 0 {
+	for _, v := range refreshed(r.catalog) {
+		if len(r.o.Tables) == 0 && r.o.IntoSchema == "" && len(r.o.Rename) == 0 {
 			p.LeftOut = append(p.LeftOut, fmt.Sprintf("rows of materialized view %s.%s: it is refreshed from the restored tables", v.Schema, v.Name))
 		}
 	}

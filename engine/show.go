@@ -25,6 +25,10 @@ type ShowResult struct {
 	SnapshotInfo
 	Tables      []ShowTable `json:"tables"`
 	Unsupported []string    `json:"unsupported,omitempty"`
+	// Unfollowed are tables that are exact at the snapshot's own instant only, and why; Refreshed the materialized views that a
+	// restore fills anew.
+	Unfollowed []string `json:"unfollowed,omitempty"`
+	Refreshed  []string `json:"refreshed,omitempty"`
 	// Partial is true where patterns left tables out.
 	Partial bool `json:"partial"`
 }
@@ -70,6 +74,12 @@ func Show(ctx context.Context, o ShowOptions) (*ShowResult, error) {
 	r := &ShowResult{Source: source.Name, SnapshotInfo: snapshotInfo(base), Unsupported: unsupported(model), Partial: body.Filter != nil, Tables: []ShowTable{}}
 	for i := range body.Tables {
 		r.Tables = append(r.Tables, showTable(base.Envelope, &body.Tables[i]))
+	}
+	for _, t := range unfollowedTables(model, body) {
+		r.Unfollowed = append(r.Unfollowed, fmt.Sprintf("table %s.%s: %s", t.Schema, t.Name, unfollowed(t)))
+	}
+	for _, v := range refreshed(model) {
+		r.Refreshed = append(r.Refreshed, v.Schema+"."+v.Name)
 	}
 	return r, nil
 }

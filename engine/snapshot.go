@@ -176,6 +176,7 @@ func takeSnapshot(ctx context.Context, source *repository.Source, config *pgx.Co
 	if taken.Envelope.SystemID != source.SystemID || taken.Envelope.DatabaseOID != source.DatabaseOID {
 		return nil, usagef("the connection reached another server than a moment ago; name one host")
 	}
+	taken.Envelope.Inexact = inexact(taken)
 	if err := run.Publish(ctx, &taken.Envelope, &taken.Body, time.Now); err != nil {
 		return nil, err
 	}

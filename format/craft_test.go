@@ -182,7 +182,15 @@ func writeSampleSegment(buf *bytes.Buffer, c Compression) error {
 	return err
 }
 
-// sampleDocument gives a document of each kind that has one; every field is set.
+// countingEnvelope is the sample envelope with all that is optional.
+func countingEnvelope() *Envelope {
+	e := sampleDocument(KindEnvelope).(*Envelope)
+	e.Noted = 0x16B37520
+	e.Inexact = &Inexact{UnloggedTables: 2, UnfollowedTables: 1, SkippedTables: 3, MaterializedViews: 4, LargeObjects: 1200, Unsupported: 5}
+	return e
+}
+
+// sampleDocument gives a document of each kind that has one; every field that is not optional is set.
 func sampleDocument(kind ObjectKind) any {
 	id := uuid.MustParse("0193f8a0-7c00-7000-8000-000000000002")
 	var hash ContentHash

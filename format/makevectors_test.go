@@ -87,6 +87,11 @@ func (vs *vectorSet) soundObjects() {
 	}
 	empty := (&crafted{header: appendHeader(nil, KindPart, craftID)}).assemble()
 	vs.sound("part-empty", KindPart, empty, "a part without rows")
+	var counting bytes.Buffer
+	if _, err := WriteDocument(&counting, KindEnvelope, craftID, countingEnvelope()); err != nil {
+		vs.t.Fatal(err)
+	}
+	vs.sound("snapshot-envelope-optional", KindEnvelope, counting.Bytes(), "a snapshot envelope with all that is optional")
 }
 
 // damagedObjects are what accidents leave of a sound one.
@@ -310,12 +315,28 @@ func (vs *vectorSet) faultyDocuments() {
 		"type":           func(s string) string { return strings.Replace(s, `"the slot was lost"`, "1", 1) },
 		"null":           func(s string) string { return "null" },
 	} {
-		changed := change(string(sound))
-		if changed == string(sound) {
-			vs.t.Fatalf("document-%s changes nothing", name)
-		}
-		e := entry{Chunk: Chunk{Kind: ChunkDocument, Raw: len(changed), Stored: len(changed)}}
-		c := crafted{header: appendHeader(nil, KindGap, craftID), chunks: []craftedChunk{{appendChunkHeader(nil, &e), []byte(changed)}}}
-		vs.object("document-"+name, KindGap, c.assemble(), FailDocument, -1, "a document: "+strings.ReplaceAll(name, "-", " "))
+		vs.faultyDocument(name, KindGap, string(sound), change)
 	}
+	counting, err := EncodeDocument(countingEnvelope())
+	if err != nil {
+		vs.t.Fatal(err)
+	}
+	for name, change := range map[string]func(s string) string{
+		"negative-count": func(s string) string { return strings.Replace(s, `"large_objects":1200`, `"large_objects":-1`, 1) },
+		"missing-count":  func(s string) string { return strings.Replace(s, `"skipped_tables":3,`, "", 1) },
+		"null-optional":  func(s string) string { return s[:strings.Index(s, `{"unlogged_tables"`)] + "null}" },
+	} {
+		vs.faultyDocument(name, KindEnvelope, string(counting), change)
+	}
+}
+
+// faultyDocument puts a sound document with a change that makes it none.
+func (vs *vectorSet) faultyDocument(name string, kind ObjectKind, sound string, change func(s string) string) {
+	changed := change(sound)
+	if changed == sound {
+		vs.t.Fatalf("document-%s changes nothing", name)
+	}
+	e := entry{Chunk: Chunk{Kind: ChunkDocument, Raw: len(changed), Stored: len(changed)}}
+	c := crafted{header: appendHeader(nil, kind, craftID), chunks: []craftedChunk{{appendChunkHeader(nil, &e), []byte(changed)}}}
+	vs.object("document-"+name, kind, c.assemble(), FailDocument, -1, "a document: "+strings.ReplaceAll(name, "-", " "))
 }

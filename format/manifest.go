@@ -40,11 +40,16 @@ type Envelope struct {
 	Rows        int64 `json:"rows"`
 	RawBytes    int64 `json:"raw_bytes"`
 	StoredBytes int64 `json:"stored_bytes"`
+	// Inexact counts what a restore does not bring back as it was; nil: it was not counted.
+	Inexact *Inexact `json:"inexact,omitempty"`
 }
 
 func (e Envelope) check() error {
 	if e.ID == uuid.Nil || e.Body.ID == uuid.Nil || len(e.Groups) == 0 {
 		return errors.New("an envelope needs an id, a body and a group")
+	}
+	if n := e.Inexact; n != nil && min(n.UnloggedTables, n.UnfollowedTables, n.SkippedTables, n.MaterializedViews, n.LargeObjects, n.Unsupported) < 0 {
+		return errors.New("a count is negative")
 	}
 	for i, g := range e.Groups {
 		if g.Visibility.IsZero() {
@@ -52,6 +57,23 @@ func (e Envelope) check() error {
 		}
 	}
 	return nil
+}
+
+// Inexact counts what of the source a restore from a snapshot does not bring back as it was at the restored point. The
+// body tells which objects they are.
+type Inexact struct {
+	// UnloggedTables and UnfollowedTables are in the snapshot, and exact at its own instant only: unlogged tables, and
+	// others whose changes no log holds.
+	UnloggedTables   int64 `json:"unlogged_tables"`
+	UnfollowedTables int64 `json:"unfollowed_tables"`
+	// SkippedTables are those whose rows are not in the snapshot, because they were not chosen or could not be copied.
+	SkippedTables int64 `json:"skipped_tables"`
+	// MaterializedViews are filled by a refresh, not with the rows that they had.
+	MaterializedViews int64 `json:"materialized_views"`
+	// LargeObjects, and Unsupported, the other objects of kinds that the program which took the snapshot did not handle,
+	// are not in it.
+	LargeObjects int64 `json:"large_objects"`
+	Unsupported  int64 `json:"unsupported"`
 }
 
 // Group is one database snapshot.

@@ -66,7 +66,7 @@ func (o Options) withDefaults() Options {
 
 // Taken is a complete snapshot but for its manifest, which the caller writes, the body first and the envelope last.
 type Taken struct {
-	// Envelope lacks Body and Finished.
+	// Envelope lacks Body, Finished and Inexact.
 	Envelope format.Envelope
 	// Body is complete.
 	Body format.Body

@@ -1,11 +1,14 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/google/uuid"
 	"github.com/pgrecall/pgrecall/engine"
+	"github.com/pgrecall/pgrecall/format"
 	"github.com/spf13/cobra"
 )
 
@@ -45,6 +48,7 @@ func printSource(w io.Writer, s engine.SourceInfo) error {
 	if err := columns(w, rows...); err != nil {
 		return err
 	}
+	printInexact(w, s.Snapshots)
 	for _, l := range s.Logs {
 		fmt.Fprintf(w, "log %s: %s to %s, %s, %s\n", l.Log, l.From, l.To, plural(l.Segments, "segment"), size(l.StoredBytes))
 	}
@@ -63,4 +67,47 @@ func printSource(w io.Writer, s engine.SourceInfo) error {
 		fmt.Fprintf(w, "GAP from %s to %s, noted %s: %s\n", g.From, to, when(g.Noted), g.Reason)
 	}
 	return nil
+}
+
+// printInexact says what cannot be exact, once for each run of snapshots of which the same is to be said.
+func printInexact(w io.Writer, snapshots []engine.SnapshotInfo) {
+	before := ""
+	for _, n := range snapshots {
+		if said := inexact(n.Inexact); said != before {
+			fmt.Fprintf(w, "from snapshot %s on: %s\n", n.ID, cmp.Or(said, "all is exact"))
+			before = said
+		}
+	}
+}
+
+// inexact says in words what a restore from a snapshot does not bring back as it was; empty: there is nothing.
+func inexact(n *format.Inexact) string {
+	if n == nil {
+		return "what cannot be exact was not counted (show names it)"
+	}
+	var own, refreshed, missing []string
+	count := func(list *[]string, count int64, before, one, after string) {
+		if count > 0 {
+			*list = append(*list, before+plural(int(count), one)+after)
+		}
+	}
+	count(&own, n.UnloggedTables, "", "unlogged table", "")
+	count(&own, n.UnfollowedTables, "", "table", " that no log can follow")
+	count(&refreshed, n.MaterializedViews, "", "materialized view", "")
+	count(&missing, n.LargeObjects, "", "large object", "")
+	count(&missing, n.SkippedTables, "the rows of ", "table", "")
+	count(&missing, n.Unsupported, "", "object", " of kinds not handled")
+	var said []string
+	for _, group := range []struct {
+		how  string
+		what []string
+	}{{"not exact at any point but the snapshot's own", own}, {"refreshed by a restore, not copied", refreshed}, {"not in it", missing}} {
+		if len(group.what) > 0 {
+			said = append(said, group.how+": "+strings.Join(group.what, ", "))
+		}
+	}
+	if len(said) == 0 {
+		return ""
+	}
+	return strings.Join(said, "; ") + " (show names them)"
 }

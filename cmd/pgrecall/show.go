@@ -48,6 +48,12 @@ func printShow(w io.Writer, r *engine.ShowResult) error {
 	if err := columns(w, rows...); err != nil {
 		return err
 	}
+	for _, what := range r.Unfollowed {
+		fmt.Fprintf(w, "exact at no point but the snapshot's own: %s\n", what)
+	}
+	for _, what := range r.Refreshed {
+		fmt.Fprintf(w, "refreshed by a restore, not copied: materialized view %s\n", what)
+	}
 	for _, what := range r.Unsupported {
 		fmt.Fprintf(w, "not in it: %s\n", what)
 	}

@@ -31,6 +31,8 @@ type Unsupported struct {
 	Name string // schema-qualified and quoted
 	// Table is the oid where it is a table of an extension, whose rows are not copied.
 	Table uint32 `json:",omitzero"`
+	// Count is how many objects the line stands for, where they are not listed one by one, as large objects are not.
+	Count int64 `json:",omitzero"`
 }
 
 // Database holds the properties that CREATE DATABASE and ALTER DATABASE set.

@@ -37,19 +37,19 @@ func (r *reader) readUnsupported(ctx context.Context) error {
 	}
 	rows, err := collect[Unsupported](ctx, r, "listing objects of other kinds", `
 WITH other AS (`+strings.TrimSuffix(b.String(), "\nUNION ALL ")+`)
-SELECT coalesce(i.type, 'object') AS kind, coalesce(i.identity, '') AS name, 0::oid AS "table"
+SELECT coalesce(i.type, 'object') AS kind, coalesce(i.identity, '') AS name, 0::oid AS "table", 0::int8 AS count
 FROM other CROSS JOIN LATERAL pg_identify_object(other.class, other.oid, 0) i
 UNION ALL
-SELECT 'large objects', count(*) || ' of them', 0 FROM pg_largeobject_metadata HAVING count(*) > 0
+SELECT 'large objects', count(*) || ' of them', 0, count(*) FROM pg_largeobject_metadata HAVING count(*) > 0
 UNION ALL
-SELECT 'security label', l.provider || ' on ' || l.objtype || ' ' || l.objname, 0 FROM pg_seclabels l
+SELECT 'security label', l.provider || ' on ' || l.objtype || ' ' || l.objname, 0, 0 FROM pg_seclabels l
 WHERE l.objtype NOT IN ('role', 'tablespace', 'database')
 UNION ALL
-SELECT CASE WHEN c.oid = ANY (e.extconfig) THEN 'extension configuration table' ELSE 'rows of extension table' END, c.oid::regclass::text, c.oid
+SELECT CASE WHEN c.oid = ANY (e.extconfig) THEN 'extension configuration table' ELSE 'rows of extension table' END, c.oid::regclass::text, c.oid, 0
 FROM pg_extension e JOIN pg_depend m ON m.deptype = 'e' AND m.refclassid = 'pg_extension'::regclass AND m.refobjid = e.oid AND m.classid = 'pg_class'::regclass
 JOIN pg_class c ON c.oid = m.objid WHERE c.relkind = 'r' OR c.oid = ANY (e.extconfig)
 UNION ALL
-SELECT 'privileges on system or extension object', i.type || ' ' || i.identity, 0
+SELECT 'privileges on system or extension object', i.type || ' ' || i.identity, 0, 0
 FROM (SELECT 'pg_class'::regclass AS class, oid, relacl AS acl FROM pg_class WHERE relacl IS NOT NULL AND relkind NOT IN ('i', 'I', 't')
       UNION ALL SELECT 'pg_proc'::regclass, oid, proacl FROM pg_proc WHERE proacl IS NOT NULL
       UNION ALL SELECT 'pg_type'::regclass, oid, typacl FROM pg_type WHERE typacl IS NOT NULL
