@@ -103,8 +103,8 @@ func (i *inspection) lookAtWhatTheLogLacks(ctx context.Context) error {
 			"unlogged tables are not in the log: a restore has them as of the snapshot", "ALTER TABLE … SET LOGGED if their rows matter"},
 		{`SELECT c.oid::regclass::text FROM pg_catalog.pg_class c WHERE c.relkind = 'm' ORDER BY 1`, Info, "materialized views",
 			"materialized views are refreshed by a restore, not copied", ""},
-		{`SELECT c.oid::regclass::text FROM pg_catalog.pg_class c WHERE c.relkind = 'f' ORDER BY 1`, Info, "foreign tables",
-			"foreign tables are restored as definitions; their rows are elsewhere", ""},
+		{`SELECT c.oid::regclass::text FROM pg_catalog.pg_class c WHERE c.relkind = 'f' ORDER BY 1`, Warning, "foreign tables",
+			"foreign tables are not in the backup: no snapshot holds their definitions, and their rows are elsewhere", "keep their CREATE statements elsewhere"},
 	} {
 		if err := i.name(ctx, look.query, look.severity, look.topic, look.what, look.hint); err != nil {
 			return err
@@ -120,8 +120,8 @@ func (i *inspection) lookAtLargeThings(ctx context.Context) error {
 		return fmt.Errorf("count the large objects: %w", err)
 	}
 	if objects > 0 {
-		i.add(Warning, "large objects", fmt.Sprintf("%d large objects: they are not in the log, a restore has them as of the snapshot", objects),
-			"keep such data in bytea columns, or take snapshots often")
+		i.add(Warning, "large objects", fmt.Sprintf("%d large objects: they are not in the backup: neither the log nor a snapshot holds them", objects),
+			"keep such data in bytea columns, or copy them elsewhere")
 	}
 	// A value of more than about 250 MB may not be decodable: as text, bytea is twice as long, and 1 GB is the limit.
 	return i.name(ctx, `
