@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -25,6 +26,29 @@ var ErrWaitTimeout = errors.New("waited too long")
 // ErrOtherDatabase is what an error of Take is when the log to be joined is another database's, or that of the same
 // database before a failover.
 var ErrOtherDatabase = errors.New("the log to be joined is not this database's")
+
+// UnreadableError is what an error of Take is when the server could not write the rows of a table: a value or a row has
+// more text than the server can make (1 GB), or the table's file is damaged. Without that table a snapshot may succeed.
+type UnreadableError struct {
+	Schema, Name string
+	// Err is the server's.
+	Err error
+}
+
+// Error names the table.
+func (e *UnreadableError) Error() string {
+	return fmt.Sprintf("copy table %s.%s: %v", e.Schema, e.Name, e.Err)
+}
+
+// Unwrap returns the server's error.
+func (e *UnreadableError) Unwrap() error { return e.Err }
+
+// unreadable says whether a server's error is about the rows that it reads: an internal error, as of memory asked for
+// beyond what it gives, damaged data, a damaged index, or a limit exceeded, as of a row's length
+// (src/backend/utils/errcodes.txt).
+func unreadable(err error) bool {
+	return slices.Contains([]string{"XX000", "XX001", "XX002", "54000"}, sqlState(err))
+}
 
 // changedError says that an object changed while it was being read, so that all has to begin anew.
 type changedError struct{ what string }

@@ -287,7 +287,9 @@ func (w *worker) copyRanges(ctx context.Context, t *table) error {
 		if !ok {
 			return nil
 		}
-		if err := w.copyRange(ctx, t, b); err != nil {
+		if err := w.copyRange(ctx, t, b); unreadable(err) {
+			return &UnreadableError{Schema: t.Schema, Name: t.Name, Err: err}
+		} else if err != nil {
 			return fmt.Errorf("copy table %s.%s: %w", t.Schema, t.Name, err)
 		}
 		w.o.at(ctx, "part", t.Name)
