@@ -4,9 +4,11 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/google/uuid"
 	"github.com/pgrecall/pgrecall/engine/internal/plan"
+	"github.com/pgrecall/pgrecall/format"
 	"github.com/pgrecall/pgrecall/wal"
 )
 
@@ -120,6 +122,9 @@ func (o *CheckOptions) repository(ctx context.Context, name string, db *database
 		}
 	}
 	r.add("ok", "recovery window", fmt.Sprintf("%s to %s (LSN %v to %v)", stamp(last.FromTime), stamp(last.ToTime), last.From, last.To), "")
+	if n := len(h.logs); n > 0 && !slices.ContainsFunc(h.envelopes, func(e *format.Envelope) bool { return e.Log == h.logs[n-1].Start.Log }) {
+		r.add("warn", "snapshot", fmt.Sprintf("no snapshot joins the newest log, %v: nothing in it can be restored", h.logs[n-1].Start.Log), "take a snapshot")
+	}
 	for _, g := range h.gaps() {
 		r.add("warn", "gap", fmt.Sprintf("log %v has a gap after %v: %s", g.Log, g.From, g.Reason), "points in it can not be restored; see list")
 	}

@@ -272,6 +272,8 @@ func (r *restore) choose(ctx context.Context) (err error) {
 // fitting returns the first choice whose snapshot has the tables asked for.
 func (r *restore) fitting(ctx context.Context, choices []plan.Choice) (c plan.Choice, body *format.Body, tables []*catalog.Table, err error) {
 	var missing error
+	var later *plan.Choice // the first whose snapshot lacks rows that were asked for
+	var lacks string
 	for _, partialToo := range []bool{false, true} {
 		for _, c := range choices {
 			switch noted, err := r.held.noted(ctx, &c); {
@@ -297,7 +299,14 @@ func (r *restore) fitting(ctx context.Context, choices []plan.Choice) (c plan.Ch
 				return c, nil, nil, usagef("%w", err)
 			}
 			left := withoutRows(tables, body)
+			if len(left) > 0 && later == nil {
+				later, lacks = &c, strings.Join(left, ", ")
+			}
 			switch {
+			case len(left) == 0 && later != nil && !later.Instant && c.Cut < later.Cut:
+				// As after a gap, where the new snapshot could not have all rows: the latest point is not to be months old unasked.
+				return c, nil, nil, windowf("the latest point, --lsn %v, is of snapshot %v, which was taken without the rows of %s; the latest with them is --lsn %v: give one of the two",
+					later.Cut, later.Base.Envelope.ID, lacks, c.Cut)
 			case len(left) == 0:
 				return c, body, tables, nil
 			case len(r.o.Tables) > 0:

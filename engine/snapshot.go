@@ -88,11 +88,15 @@ func Snapshot(ctx context.Context, o SnapshotOptions) (*SnapshotResult, error) {
 	if err != nil {
 		return nil, err
 	}
-	return takeSnapshot(ctx, source, config, joins, snapshot.Options{
+	taken, err := takeSnapshot(ctx, source, config, joins, snapshot.Options{
 		Jobs:        o.Jobs,
 		Selection:   catalog.Selection{Tables: o.Tables, ExcludeTables: o.ExcludeTables, Schemas: o.Schemas},
 		Compression: compression, PartBytes: o.PartBytes, WaitTimeout: o.WaitTimeout,
 	}, tracing(o.Tracer))
+	if unreadable := new(snapshot.UnreadableError); errors.As(err, &unreadable) {
+		return nil, fmt.Errorf("%w; the server can not write its rows as text: a value or a row has more than about 500 MB, or the table is damaged; --exclude-table takes the snapshot without it", err)
+	}
+	return taken, err
 }
 
 func parseCompression(name string) (format.Compression, error) {

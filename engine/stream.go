@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -12,7 +13,6 @@ import (
 	"github.com/pgrecall/pgrecall/engine/internal/plan"
 	"github.com/pgrecall/pgrecall/engine/internal/repository"
 	"github.com/pgrecall/pgrecall/format"
-	"github.com/pgrecall/pgrecall/snapshot"
 	"github.com/pgrecall/pgrecall/wal"
 )
 
@@ -34,6 +34,9 @@ type StreamOptions struct {
 	// NoSnapshot leaves the snapshot that a gap makes necessary to the caller.
 	NoSnapshot bool
 	Tracer     Tracer
+
+	// supplyAgain replaces the constant of that name in a test.
+	supplyAgain time.Duration
 }
 
 // StreamResult says what was made durable.
@@ -49,8 +52,8 @@ type StreamResult struct {
 }
 
 // Stream follows the source into segments until ctx is done, or with Once until the WAL position at start is
-// durable. When ctx is done it flushes, acknowledges and returns nil. It reconnects by itself. A slot held by
-// another process is an error that names the holder.
+// durable. When ctx is done it flushes, acknowledges and returns nil, or why the snapshot that a new log needs could not
+// be taken. It reconnects by itself. A slot held by another process is an error that names the holder.
 func Stream(ctx context.Context, o StreamOptions) (*StreamResult, error) {
 	compression, err := parseCompression(o.Compression)
 	if err != nil {
@@ -90,6 +93,8 @@ type stream struct {
 	compression format.Compression
 	tracer      Tracer
 	result      *StreamResult
+	// unsupplied is why the log that is followed has no snapshot; nil where it has one.
+	unsupplied error
 }
 
 // shutdown is how long the end may take that flushes and acknowledges what was received.
@@ -104,6 +109,9 @@ func (s *stream) run(ctx context.Context) error {
 			return err
 		}
 		if broken == "" {
+			if err := s.supply(ctx, log); err != nil {
+				return err
+			}
 			err = s.follow(ctx, log, last)
 			var gap *wal.GapError
 			var poison *wal.PoisonError
@@ -121,8 +129,10 @@ func (s *stream) run(ctx context.Context) error {
 			case errors.As(err, &poison):
 				broken = poison.Error()
 				err = s.noteGap(ctx, format.Gap{Log: log.Log, From: poison.After, Reason: broken})
+			case err == nil && (s.o.Once || ctx.Err() != nil):
+				return s.unsupplied
 			case err == nil:
-				return nil
+				continue // to try again what supply could not do
 			}
 			if err != nil {
 				return err
@@ -187,18 +197,25 @@ func (s *stream) moved(ctx context.Context, log *format.LogStart, last *format.S
 	return head != nil && head.To != last.To, nil
 }
 
-// follow follows the log until the stream is to end or the log can not go on.
+// follow follows the log until the stream is to end, the log can not go on, or supply is to be tried again.
 func (s *stream) follow(ctx context.Context, log *format.LogStart, last *format.SegmentHead) error {
 	stop := make(chan struct{})
 	hard, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	ended := make(chan struct{})
 	defer close(ended)
+	var again <-chan time.Time
+	if s.unsupplied != nil && !s.o.Once {
+		timer := time.NewTimer(cmp.Or(s.o.supplyAgain, supplyAgain))
+		defer timer.Stop()
+		again = timer.C
+	}
 	go func() {
 		select {
 		case <-ended:
 			return
 		case <-ctx.Done():
+		case <-again:
 		}
 		close(stop)
 		select {
@@ -213,37 +230,6 @@ func (s *stream) follow(ctx context.Context, log *format.LogStart, last *format.
 		Once: s.o.Once, Stop: stop,
 	}
 	return f.Run(hard)
-}
-
-func (s *stream) noteGap(ctx context.Context, g format.Gap) error {
-	g.Noted = time.Now().UTC().Truncate(time.Microsecond)
-	s.tracer.Note(Note{LevelAlert, fmt.Sprintf("the log has a gap after %v: %s", g.From, g.Reason)})
-	s.result.Gaps = append(s.result.Gaps, GapInfo{Log: g.Log, From: g.From, To: g.To, Reason: g.Reason, Noted: g.Noted})
-	return s.source.NoteGap(context.WithoutCancel(ctx), g)
-}
-
-// beginAnew makes the slot anew, begins a log, and takes the snapshot without which nothing after the gap can be restored.
-func (s *stream) beginAnew(ctx context.Context) error {
-	conn, _, err := connect(ctx, s.config)
-	if err != nil {
-		return err
-	}
-	defer hangUp(ctx, conn)
-	done, err := setUp(ctx, conn, s.source, nil, 0, s.tracer)
-	if err != nil {
-		return err
-	}
-	if s.o.NoSnapshot {
-		s.tracer.Note(Note{LevelAlert, "a new log began; until a snapshot is taken nothing after the gap can be restored"})
-		return nil
-	}
-	s.tracer.Note(Note{LevelWarn, "a new log began; taking the snapshot that it needs"})
-	taken, err := takeSnapshot(ctx, s.source, s.config, done.Log, snapshot.Options{Jobs: s.o.Jobs, Compression: s.compression}, s.tracer)
-	if err != nil {
-		return err
-	}
-	s.tracer.Note(Note{LevelInfo, fmt.Sprintf("took snapshot %v", taken.ID)})
-	return nil
 }
 
 // sink stores segments and counts what is in them.
