@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -16,31 +17,55 @@ var nameTypes = []string{"regclass", "regcollation", "regconfig", "regdictionary
 // holdsNames says whether a column of the table holds names of objects, by itself or within a domain, an array, a
 // range or a composite type.
 func holdsNames(c *catalog.Catalog, t *format.TableData) bool {
+	reached := reachedTypes{within: typesWithin(c), seen: map[string]bool{}}
+	for _, column := range t.Columns {
+		reached.add(column.TypeName)
+	}
+	return slices.ContainsFunc(nameTypes, func(name string) bool { return reached.seen[name] })
+}
+
+// typesWithin returns the types that values of each type of the user's are made of, by their names as format_type
+// writes them.
+func typesWithin(c *catalog.Catalog) map[string][]string {
 	within := map[string][]string{}
-	name := func(schema, name string) string { return catalog.QuoteIdent(schema) + "." + catalog.QuoteIdent(name) }
 	for i := range c.Types {
 		k := &c.Types[i]
 		parts := []string{k.Base, k.Subtype}
 		for _, column := range k.Columns {
 			parts = append(parts, column.TypeName)
 		}
-		within[name(k.Schema, k.Name)] = parts
+		within[typeName(k.Schema, k.Name)] = parts
+		if k.Multirange != "" {
+			within[typeName(cmp.Or(k.MultirangeIn, k.Schema), k.Multirange)] = []string{typeName(k.Schema, k.Name)}
+		}
 	}
 	for i := range c.Tables { // a row of it may be a value
 		for _, column := range c.Tables[i].Columns {
-			key := name(c.Tables[i].Schema, c.Tables[i].Name)
+			key := typeName(c.Tables[i].Schema, c.Tables[i].Name)
 			within[key] = append(within[key], column.TypeName)
 		}
 	}
-	seen := map[string]bool{}
-	var holds func(string) bool
-	holds = func(typ string) bool {
-		typ = strings.TrimSuffix(typ, "[]")
-		if seen[typ] {
-			return false
-		}
-		seen[typ] = true
-		return slices.Contains(nameTypes, typ) || slices.ContainsFunc(within[typ], holds)
+	return within
+}
+
+// typeName is the name of a type of the user's as format_type writes it.
+func typeName(schema, name string) string {
+	return catalog.QuoteIdent(schema) + "." + catalog.QuoteIdent(name)
+}
+
+// reachedTypes are the types that values are made of, arrays left out for their elements.
+type reachedTypes struct {
+	within map[string][]string
+	seen   map[string]bool
+}
+
+func (r *reachedTypes) add(typ string) {
+	typ = strings.TrimSuffix(typ, "[]")
+	if typ == "" || r.seen[typ] {
+		return
 	}
-	return slices.ContainsFunc(t.Columns, func(column format.Column) bool { return holds(column.TypeName) })
+	r.seen[typ] = true
+	for _, part := range r.within[typ] {
+		r.add(part)
+	}
 }

@@ -53,7 +53,7 @@ func (r *restore) reach(ctx context.Context) error {
 	}
 	s := r.plan.To
 	r.tracer.Note(Note{LevelInfo, fmt.Sprintf("restoring into database %q on %s:%d, system %s, server version %d", s.Database, s.Host, s.Port, s.SystemID, s.Version/10000)})
-	for _, check := range []func(context.Context) error{r.checkServer, r.checkSource, r.checkRoles, r.checkObjects, r.checkRights} {
+	for _, check := range []func(context.Context) error{r.checkServer, r.checkSource, r.checkRoles, r.checkObjects, r.checkTypes, r.checkRights} {
 		if err := check(ctx); err != nil {
 			r.target.close(ctx)
 			return err
