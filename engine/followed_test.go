@@ -61,8 +61,8 @@ func TestWhatCannotBeExactIsCountedByItsKind(t *testing.T) {
 	virtual := []catalog.Column{{Attnum: 1, Name: "a", Generated: "v"}}
 	taken := &snapshot.Taken{
 		Catalog: &catalog.Catalog{
-			Tables: []catalog.Table{{OID: 1, Kind: "r", Persistence: "u"}, {OID: 2, Kind: "r", Persistence: "u"},
-				{OID: 3, Kind: "r", Persistence: "p", Columns: virtual}, {OID: 4, Kind: "r", Persistence: "p"}},
+			Tables: []catalog.Table{{Object: catalog.Object{OID: 1}, Kind: "r", Persistence: "u"}, {Object: catalog.Object{OID: 2}, Kind: "r", Persistence: "u"},
+				{Object: catalog.Object{OID: 3}, Kind: "r", Persistence: "p", Columns: virtual}, {Object: catalog.Object{OID: 4}, Kind: "r", Persistence: "p"}},
 			Views:       []catalog.View{{Kind: "m", Populated: true}, {Kind: "m"}, {Kind: "v"}},
 			Unsupported: []catalog.Unsupported{{Kind: "large objects", Count: 7}, {Kind: "operator"}, {Kind: "aggregate"}},
 		},
