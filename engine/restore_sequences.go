@@ -56,10 +56,11 @@ func (r *restore) setSequences(ctx context.Context, ran map[uint32]bool) error {
 // beyondRows returns the sample s of a sequence, or the farthest value in the column that owns it where that is
 // farther. Samples alone are not enough: a TRUNCATE RESTART IDENTITY between the target and the next sample takes the
 // sequence back, and no sample was taken of what it gave since the last one. A value at the sequence's very end is
-// one that somebody chose, and is left alone: after it the sequence could give nothing more.
+// one that somebody chose, and is left alone: after it the sequence could give nothing more. At the snapshot's own
+// instant the sample is as exact as can be.
 func (r *restore) beyondRows(ctx context.Context, q *catalog.Sequence, s format.SequenceSample, sampled bool) (format.SequenceSample, bool, error) {
 	table, column := r.ownerOf(q)
-	if column == "" {
+	if column == "" || r.past.choice.Instant && sampled {
 		return s, sampled, nil
 	}
 	farthest, end := "max", q.Max
@@ -68,7 +69,7 @@ func (r *restore) beyondRows(ctx context.Context, q *catalog.Sequence, s format.
 	}
 	// Partitions and inheriting tables use the sequence of their parent: no ONLY.
 	var value *int64
-	sql := fmt.Sprintf("SELECT pg_catalog.%s(%s)::bigint FROM %s WHERE %[2]s BETWEEN $1 AND $2", farthest, pgx.Identifier{column}.Sanitize(),
+	sql := fmt.Sprintf("SELECT pg_catalog.%s(%s)::bigint FROM %s WHERE %[2]s::bigint BETWEEN $1 AND $2", farthest, pgx.Identifier{column}.Sanitize(),
 		quoteName(table.Schema, table.Name))
 	if err := r.target.conn.QueryRow(ctx, sql, q.Min, q.Max).Scan(&value); err != nil {
 		return s, sampled, err

@@ -45,3 +45,40 @@ func TestRowsAloneTakeNoSequenceBack(t *testing.T) {
 		}
 	}
 }
+
+// TestASnapshotGivesASequenceBackAsItWas: at its own instant rows that somebody numbered by hand move no sequence.
+func TestASnapshotGivesASequenceBackAsItWas(t *testing.T) {
+	db := newDatabase(t, `CREATE TABLE chosen (id serial)`, `INSERT INTO chosen VALUES (DEFAULT), (DEFAULT), (700)`,
+		`CREATE TABLE narrow (id int, n smallint)`, `CREATE SEQUENCE wide OWNED BY narrow.id`, `CREATE SEQUENCE wider OWNED BY narrow.n`,
+		`INSERT INTO narrow VALUES (nextval('wide'), 5)`)
+	place := Place{Repository: t.TempDir()}
+	taken, err := Snapshot(t.Context(), SnapshotOptions{Place: place, DB: db})
+	if err != nil {
+		t.Fatal(err)
+	}
+	to := newDatabase(t)
+	if _, err := Restore(t.Context(), RestoreOptions{Place: place, To: to, Target: Target{Kind: TargetSnapshot, Name: taken.ID.String()}}); err != nil {
+		t.Fatal(err)
+	}
+	for sequence, want := range map[string]string{"chosen_id_seq": "2 true", "wide": "1 true", "wider": "1 false"} {
+		if got := value(t, to, `SELECT last_value || ' ' || is_called FROM `+sequence); got != want {
+			t.Errorf("%s: %s, want %s", sequence, got, want)
+		}
+	}
+}
+
+// TestASequenceMayBeWiderThanItsColumn: its limits do not fit the column's type.
+func TestASequenceMayBeWiderThanItsColumn(t *testing.T) {
+	place, db := protect(t, `CREATE TABLE narrow (id int, n smallint)`, `CREATE SEQUENCE wide OWNED BY narrow.id`, `CREATE SEQUENCE wider OWNED BY narrow.n`)
+	exec(t, db, `INSERT INTO narrow VALUES (nextval('wide'), 5)`)
+	drain(t, place, db)
+	to := newDatabase(t)
+	if _, err := Restore(t.Context(), RestoreOptions{Place: place, To: to}); err != nil {
+		t.Fatal(err)
+	}
+	for sequence, want := range map[string]string{"wide": "2", "wider": "6"} {
+		if got := value(t, to, `SELECT nextval('`+sequence+`')`); got != want {
+			t.Errorf("%s: %s, want %s", sequence, got, want)
+		}
+	}
+}

@@ -150,7 +150,7 @@ func (f *tableForm) shorten() bool {
 	made := f.columnsMade()
 	n := f.begins[f.t.OID]
 	for i, name := range made {
-		if i < n && f.t.Columns[i].Name == name && (f.t.Columns[i].Local || !f.inheritedDefaultsConflict(&f.t.Columns[i])) {
+		if i < n && f.t.Columns[i].Name == name && f.accepted(&f.t.Columns[i]) {
 			continue
 		}
 		if !f.delay(name) {
@@ -160,6 +160,14 @@ func (f *tableForm) shorten() bool {
 	}
 	f.begins[f.t.OID] = len(made)
 	return len(made) < n
+}
+
+// accepted says that CREATE TABLE takes a column as it is. Before 16 it takes no generation expression of a child's own.
+func (f *tableForm) accepted(c *Column) bool {
+	if c.Local {
+		return c.Generated == "" || len(f.parentColumns(c.Name)) == 0
+	}
+	return !f.inheritedDefaultsConflict(c)
 }
 
 // columnsMade are the names of the columns, in order, that CREATE TABLE gives the table.

@@ -101,6 +101,8 @@ ALTER TABLE more.deep ALTER d DROP DEFAULT, ALTER b SET DEFAULT 'deep';
 ALTER TABLE more.deep ALTER a SET STATISTICS 5, ALTER b SET STORAGE EXTERNAL;
 CREATE TABLE more.gen_parent (a integer, g integer GENERATED ALWAYS AS (a + 1) STORED);
 CREATE TABLE more.gen_child (x integer) INHERITS (more.gen_parent);
+CREATE TABLE more.gen_own (g integer GENERATED ALWAYS AS (a + 1) STORED, a integer);
+ALTER TABLE more.gen_own INHERIT more.gen_parent;
 ALTER TABLE more.both ADD PRIMARY KEY (a);
 ALTER TABLE ONLY more.p1 ADD CONSTRAINT only_here CHECK (a <> 13) NO INHERIT;
 ALTER TABLE more.p1 ADD CONSTRAINT all_below CHECK (c > 0);
