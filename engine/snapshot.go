@@ -30,7 +30,7 @@ type SnapshotOptions struct {
 	Compression string
 	// PartBytes is about how many bytes of a table go into one part; 0 is 256 MiB.
 	PartBytes int64
-	// WaitTimeout bounds the wait for transactions older than the log; 0 waits until they end.
+	// WaitTimeout bounds each wait for somebody else's transaction, older than the log, or lock; 0 waits until it ends.
 	WaitTimeout time.Duration
 	Tracer      Tracer
 }

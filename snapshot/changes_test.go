@@ -244,7 +244,7 @@ func TestATableLockedBySomebodyElseIsLeftForLastAndWaitedForHoldingNothing(t *te
 	d.exec(`CREATE TABLE big AS SELECT 1 AS a; CREATE TABLE other AS SELECT 2 AS a`)
 	holder := connect(t, d.config)
 	pid := holder.PgConn().PID()
-	// The lock is taken after the catalog's reading, which measures the tables.
+	// The lock is taken after the catalog's reading, which measures the tables and waits for them too.
 	lock := d.during("planned", func() {
 		if _, err := holder.Exec(t.Context(), `BEGIN; LOCK TABLE big IN ACCESS EXCLUSIVE MODE`); err != nil {
 			t.Error(err)
@@ -298,6 +298,49 @@ func TestATableLockedBySomebodyElseIsLeftForLastAndWaitedForHoldingNothing(t *te
 	}
 	d.exec(`ROLLBACK PREPARED 'holder of big'`)
 	d.awaitNoSession()
+}
+
+func TestTheCatalogsReadingTellsWhomItWaitsFor(t *testing.T) {
+	noLeak(t)
+	d := newDatabase(t)
+	d.exec(`CREATE TABLE big AS SELECT 1 AS a; CREATE TABLE other AS SELECT 2 AS a; CREATE SEQUENCE seq`)
+	for _, relation := range []string{"public.big", "public.seq"} {
+		holder := connect(t, d.config)
+		hold := func() {
+			t.Helper()
+			sql := `BEGIN; LOCK TABLE big IN ACCESS EXCLUSIVE MODE`
+			if relation == "public.seq" {
+				sql = `BEGIN; DROP SEQUENCE seq`
+			}
+			if _, err := holder.Exec(t.Context(), sql); err != nil {
+				t.Fatal(err)
+			}
+		}
+		release := func() {
+			t.Helper()
+			if _, err := holder.Exec(t.Context(), `ROLLBACK`); err != nil {
+				t.Error(err)
+			}
+		}
+		hold()
+		tracer := &notes{on: func(Note) { release() }}
+		taken, _ := d.take(Options{Tracer: tracer})
+		if taken.Envelope.Rows != 2 {
+			t.Errorf("%d rows", taken.Envelope.Rows)
+		}
+		pid := int32(holder.PgConn().PID())
+		if len(tracer.list) != 1 || tracer.list[0].Kind != NoteWaiting || !strings.HasPrefix(tracer.list[0].Text, relation+" is locked") ||
+			len(tracer.list[0].Backends) != 1 || tracer.list[0].Backends[0].PID != pid {
+			t.Errorf("notes %+v, want %s and pid %d", tracer.list, relation, pid)
+		}
+		hold()
+		_, err := Take(t.Context(), d.config, Options{WaitTimeout: time.Nanosecond}, &memorySink{})
+		if !errors.Is(err, ErrWaitTimeout) || !strings.Contains(err.Error(), fmt.Sprintf("pid %d ", pid)) {
+			t.Errorf("got %v", err)
+		}
+		d.awaitNoSession()
+		release()
+	}
 }
 
 func TestASnapshotThatJoinsALogWaitsForTransactionsOlderThanTheLog(t *testing.T) {

@@ -273,9 +273,10 @@ func TestAStoresErrorEndsTheSnapshotWithThatError(t *testing.T) {
 }
 
 func TestALostConnectionOfAnySessionFailsTheSnapshot(t *testing.T) {
+	const lead = `xact_start = (SELECT min(xact_start) FROM pg_stat_activity WHERE application_name = 'pgrecall' AND datname = current_database())`
 	for _, c := range []struct{ who, point string }{
-		{`query LIKE '%pg_current_wal_insert_lsn%' AND state = 'idle in transaction'`, "locked"}, // the lead
-		{`query LIKE '%pg_current_wal_insert_lsn%' AND state = 'idle in transaction'`, "copied"},
+		{lead, "locked"},
+		{lead, "copied"},
 		{`query LIKE 'COPY%'`, "part"}, // a worker
 	} {
 		t.Run(c.point, func(t *testing.T) {

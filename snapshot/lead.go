@@ -2,6 +2,7 @@ package snapshot
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/jackc/pgx/v5"
@@ -78,8 +79,8 @@ func (r *run) export(ctx context.Context) error {
 // readCatalog reads the catalog as of the exported snapshot, and makes sure that nothing in it changed before the
 // reading ended: PostgreSQL's functions that print definitions answer as of now, so only then do they fit the rest.
 func (r *run) readCatalog(ctx context.Context) error {
-	readErr := r.readInSnapshot(ctx)
-	if ctx.Err() != nil || r.fingerprint == "" {
+	readErr := r.watched(ctx, r.readInSnapshot)
+	if ctx.Err() != nil || r.fingerprint == "" || errors.Is(readErr, ErrWaitTimeout) {
 		return readErr
 	}
 	r.o.at(ctx, "read", "")

@@ -24,9 +24,12 @@ func (r *run) sampleSequences(ctx context.Context) ([]format.SequenceSample, for
 }
 
 // readSequences reads the state of the catalog's sequences that still exist, and the WAL position from just before.
-func (r *run) readSequences(ctx context.Context) ([]format.SequenceSample, format.LSN, error) {
+func (r *run) readSequences(ctx context.Context) (samples []format.SequenceSample, at format.LSN, err error) {
 	for try := 1; ; try++ {
-		samples, at, err := r.readSequencesOnce(ctx)
+		err = r.watched(ctx, func(ctx context.Context) (err error) {
+			samples, at, err = r.readSequencesOnce(ctx)
+			return err
+		})
 		// One was dropped or renamed between being listed and being read.
 		gone := sqlState(err) == "42P01" || sqlState(err) == "3F000" || sqlState(err) == "42809"
 		if err == nil || !gone || try == mostTries {

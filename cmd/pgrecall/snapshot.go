@@ -38,7 +38,7 @@ line of the output.`,
 	f.StringArrayVarP(&o.ExcludeTables, "exclude-table", "T", nil, "leave out tables that match the `pattern`; repeatable")
 	f.StringArrayVarP(&o.Schemas, "schema", "n", nil, "only schemas that match the `pattern`; repeatable")
 	f.StringVar(&o.Compression, "compression", "lz4", "`lz4, zstd or none`")
-	f.DurationVar(&o.WaitTimeout, "wait-timeout", 0, "how long to wait for transactions older than the log; 0 waits until they end")
+	f.DurationVar(&o.WaitTimeout, "wait-timeout", 0, "how long to wait for a transaction or a lock of somebody else; 0 waits until it ends")
 	return s.addJSON(c)
 }
 
