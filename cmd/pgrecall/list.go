@@ -15,7 +15,7 @@ import (
 func newList(s *session) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "list",
-		Short: "List snapshots, the log, recovery windows and gaps",
+		Short: "List snapshots, the log, recovery windows and gaps of every source, or of the one named by --source",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := s.needRepo(); err != nil {

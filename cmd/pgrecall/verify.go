@@ -12,7 +12,7 @@ func newVerify(s *session) *cobra.Command {
 	var o engine.VerifyOptions
 	c := &cobra.Command{
 		Use:   "verify",
-		Short: "Read everything back: every object, every checksum, the log without holes",
+		Short: "Read everything back, of every source or the one named by --source: every object, every checksum, the log without holes",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := s.needRepo(); err != nil {
