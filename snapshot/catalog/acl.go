@@ -15,8 +15,11 @@ type aclItem struct {
 	grantee    string // "" is PUBLIC
 	grantor    string
 	privileges []string
-	grantable  []string
+	grantable  []string // those given WITH GRANT OPTION
 }
+
+// held are all privileges of the item.
+func (i aclItem) held() []string { return slices.Concat(i.privileges, i.grantable) }
 
 func parseACLItem(text string) (aclItem, error) {
 	var item aclItem
@@ -72,48 +75,53 @@ func aclName(text string) (name, rest string, ok bool) {
 	return "", "", false
 }
 
-// grants gives the GRANT and REVOKE that turn a new object's initial privileges
-// into the list. on is what follows ON; column, if set, is the column the privileges are
-// of. What the owner gave comes first, then what others could give because of it.
-func (a ACL) grants(on, column, owner string) ([]string, error) {
-	if a.Items == nil {
-		return nil, nil
+// aclQuote writes a role name as putid() does.
+func aclQuote(name string) string {
+	for _, c := range []byte(name) {
+		if c != '_' && (c < '0' || c > '9') && (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') {
+			return `"` + strings.ReplaceAll(name, `"`, `""`) + `"`
+		}
 	}
-	var sql []string
-	for _, text := range a.Initial {
-		if slices.Contains(a.Items, text) {
-			continue
-		}
-		item, err := parseACLItem(text)
-		if err != nil {
-			return nil, err
-		}
-		sql = append(sql, "REVOKE ALL ON "+on+" FROM "+roleSQL(item.grantee))
-	}
-	var todo []aclItem
-	for _, text := range a.Items {
-		if slices.Contains(a.Initial, text) {
-			continue
-		}
-		item, err := parseACLItem(text)
-		if err != nil {
-			return nil, err
-		}
-		todo = append(todo, item)
-	}
-	may := map[string]bool{owner: true}
-	for len(todo) > 0 {
-		n := slices.IndexFunc(todo, func(i aclItem) bool { return may[i.grantor] })
-		n = max(n, 0)
-		item := todo[n]
-		todo = slices.Delete(todo, n, n+1)
-		if len(item.grantable) > 0 {
-			may[item.grantee] = true
-		}
-		sql = append(sql, item.sql(on, column, owner)...)
-	}
-	return sql, nil
+	return name
 }
+
+// aclItems is a parsed list: at most one item for each pair of grantee and grantor.
+type aclItems []aclItem
+
+func parseACL(texts []string) (aclItems, error) {
+	var items aclItems
+	for _, text := range texts {
+		item, err := parseACLItem(text)
+		if err != nil {
+			return nil, err
+		}
+		if known := items.of(item.grantee, item.grantor); known != nil {
+			known.grantable = append(known.grantable, without(item.grantable, known.grantable)...)
+			known.privileges = without(append(known.privileges, without(item.privileges, known.privileges)...), known.grantable)
+			continue
+		}
+		items = append(items, item)
+	}
+	return items, nil
+}
+
+// of is the item of a grantee and grantor, or nil.
+func (a aclItems) of(grantee, grantor string) *aclItem {
+	for i := range a {
+		if a[i].grantee == grantee && a[i].grantor == grantor {
+			return &a[i]
+		}
+	}
+	return nil
+}
+
+// without gives the elements of the first list that the second lacks.
+func without(list, other []string) []string {
+	return slices.DeleteFunc(slices.Clone(list), func(s string) bool { return slices.Contains(other, s) })
+}
+
+// common gives the elements of the first list that the second has too.
+func common(list, other []string) []string { return without(list, without(list, other)) }
 
 // grantedBy gives the items as if one role had granted them all.
 func grantedBy(items []string, grantor string) []string {
@@ -126,55 +134,4 @@ func grantedBy(items []string, grantor string) []string {
 		}
 	}
 	return out
-}
-
-// aclQuote writes a role name as putid() does.
-func aclQuote(name string) string {
-	for _, c := range []byte(name) {
-		if c != '_' && (c < '0' || c > '9') && (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') {
-			return `"` + strings.ReplaceAll(name, `"`, `""`) + `"`
-		}
-	}
-	return name
-}
-
-func (i aclItem) sql(on, column, owner string) []string {
-	var sql []string
-	for n, privileges := range [][]string{i.privileges, i.grantable} {
-		if len(privileges) == 0 {
-			continue
-		}
-		list := slices.Clone(privileges)
-		if column != "" {
-			for p := range list {
-				list[p] += "(" + QuoteIdent(column) + ")"
-			}
-		}
-		grant := "GRANT " + strings.Join(list, ", ") + " ON " + on + " TO " + roleSQL(i.grantee)
-		if n == 1 {
-			grant += " WITH GRANT OPTION"
-		}
-		if i.grantor != owner {
-			// Only the grantor's own session can record it as grantor.
-			grant = fmt.Sprintf("DO %s", dollarQuote("BEGIN SET LOCAL ROLE "+QuoteIdent(i.grantor)+"; "+grant+"; RESET ROLE; END"))
-		}
-		sql = append(sql, grant)
-	}
-	return sql
-}
-
-func roleSQL(role string) string {
-	if role == "" {
-		return "PUBLIC"
-	}
-	return QuoteIdent(role)
-}
-
-// dollarQuote quotes a text with a tag that it does not contain.
-func dollarQuote(s string) string {
-	tag := "$_$"
-	for strings.Contains(s, tag) {
-		tag = tag[:len(tag)-1] + "_$"
-	}
-	return tag + s + tag
 }

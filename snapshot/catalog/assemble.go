@@ -70,6 +70,7 @@ func (r *reader) assemble() {
 	for i := range r.c.Tables {
 		r.c.Tables[i].settleIdentity(r.identities)
 	}
+	a.forgetDroppedRoles()
 	a.attachDependencies()
 }
 

@@ -111,6 +111,7 @@ type planner struct {
 
 	columns columnOrder
 
+	schemas     map[string]uint32
 	tables      map[uint32]*Table
 	views       map[uint32]*View
 	sequences   map[uint32]*Sequence
@@ -165,10 +166,13 @@ func (c *Catalog) DDL(o DDLOptions) (Script, error) {
 
 func newPlanner(c *Catalog, o DDLOptions) *planner {
 	p := &planner{
-		c: c, o: o, nodes: map[Ref]*node{}, names: newNamer(), dependsOf: map[Ref][]Ref{}, tables: map[uint32]*Table{}, views: map[uint32]*View{},
+		c: c, o: o, nodes: map[Ref]*node{}, names: newNamer(), dependsOf: map[Ref][]Ref{}, schemas: map[string]uint32{}, tables: map[uint32]*Table{}, views: map[uint32]*View{},
 		s:         &Script{Tables: map[uint32]Name{}, Sequences: map[uint32]Name{}, Needed: map[uint32]Name{}},
 		sequences: map[uint32]*Sequence{}, owned: map[uint32][]*Sequence{}, constraints: map[uint32]*Constraint{},
 		indexName: map[uint32]Name{}, selected: map[uint32]bool{},
+	}
+	for _, n := range c.Schemas {
+		p.schemas[n.Name] = n.OID
 	}
 	for i := range c.Tables {
 		t := &c.Tables[i]
@@ -241,7 +245,7 @@ func (p *planner) leaveOut(what, format string, a ...any) {
 func (p *planner) make(m creatable, sql string) {
 	at, o := m.address(), m.head()
 	p.add(Statement{Kind: at.kind, Name: at.name, OID: o.OID, SQL: sql, at: at})
-	d := described{kind: at.kind, sql: at.name, name: at.name, oid: o.OID, owner: o.Owner, comment: o.Comment, acl: o.ACL}
+	d := described{kind: at.kind, schema: o.Schema, sql: at.name, name: at.name, oid: o.OID, owner: o.Owner, comment: o.Comment, acl: o.ACL}
 	if at.kind == "DOMAIN" {
 		d.onACL = "TYPE"
 	}
@@ -252,6 +256,7 @@ func (p *planner) make(m creatable, sql string) {
 // described is an object as COMMENT, GRANT and ALTER … OWNER name it.
 type described struct {
 	kind    string // "FUNCTION"
+	schema  string // that it is in, or empty
 	sql     string // "public.f(integer)"
 	name    string // for people
 	oid     uint32
@@ -310,7 +315,7 @@ func (p *planner) addGrants(d described, column string) {
 		// Who granted may have no rights in the copy's schema: there the owner grants all.
 		acl.Items = grantedBy(acl.Items, d.owner)
 	}
-	sql, err := acl.grants(kind+" "+d.sql, column, d.owner)
+	sql, err := acl.grants(privileged{kind: kind, name: d.sql, column: column, schema: d.schema, owner: d.owner, server: p.c.ServerVersion})
 	if err != nil && p.err == nil {
 		p.err = fmt.Errorf("grants on %s: %w", d.name, err)
 	}
@@ -318,7 +323,11 @@ func (p *planner) addGrants(d described, column string) {
 		d.grants = StageGrants
 	}
 	for _, text := range sql {
-		p.addAt(d.grants, Statement{Kind: "ACL", Name: d.name, OID: d.oid, Table: d.table, SQL: text, Locks: []uint32{d.oid}})
+		s := Statement{Kind: "ACL", Name: d.name, OID: d.oid, Table: d.table, SQL: text, Locks: []uint32{d.oid}}
+		if strings.HasPrefix(text, "DO ") {
+			s.Locks = append(s.Locks, p.schemas[d.schema]) // whose list it may change
+		}
+		p.addAt(d.grants, s)
 	}
 }
 

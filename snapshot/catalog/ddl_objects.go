@@ -18,18 +18,29 @@ func (s *Schema) create(p *planner, _ *node) {
 		p.addProperties(d)
 		return
 	}
-	// Since 15 initdb's public is owned by pg_database_owner and all may use it.
 	p.at.ifMissing = was
-	if owner, _, ok := strings.Cut(strings.Join(s.ACL.Initial, " "), "="); ok && s.ACL.Items != nil {
-		d.acl.Initial = []string{s.ACL.Initial[0], "=U/" + owner}
-	}
-	if s.Comment == "standard public schema" {
-		d.comment = ""
+	p.addPublicSchema(s, d)
+}
+
+// addPublicSchema makes a new database's public schema the source's. Whatever made the target, its privileges are taken to
+// be those of 15 and later, as owned by the source's owner: all may use it, and no more. So does pg_dump, whichever
+// server it reads (getNamespaces() in src/bin/pg_dump/pg_dump.c): a database of 14 gets back what PUBLIC may do.
+func (p *planner) addPublicSchema(s *Schema, d described) {
+	owner := aclQuote(s.Owner)
+	d.acl.Initial = []string{owner + "=UC/" + owner, "=U/" + owner}
+	if s.ACL.Items == nil {
+		d.acl.Items = d.acl.Initial[:1] // it was dropped and made again
 	}
 	if s.Owner != "pg_database_owner" {
 		p.addOwner(d)
 	}
-	p.addComment(d)
+	switch s.Comment {
+	case "standard public schema":
+	case "":
+		p.add(Statement{Kind: "COMMENT", Name: s.Name, OID: s.OID, SQL: "COMMENT ON SCHEMA public IS NULL"})
+	default:
+		p.addComment(d)
+	}
 	p.addGrants(d, "")
 }
 
@@ -248,7 +259,7 @@ func (q *Sequence) create(p *planner, _ *node) {
 	}
 	p.add(Statement{Kind: "SEQUENCE", Name: name.String(), OID: q.OID, Table: q.OwnerTable, at: relationAddress("SEQUENCE", name),
 		SQL: sql + "SEQUENCE " + name.SQL() + " AS " + q.Type + " " + sequenceOptions(q)})
-	p.addProperties(described{kind: "SEQUENCE", sql: name.SQL(), name: name.String(), oid: q.OID, table: q.OwnerTable,
+	p.addProperties(described{kind: "SEQUENCE", schema: name.Schema, sql: name.SQL(), name: name.String(), oid: q.OID, table: q.OwnerTable,
 		owner: q.Owner, comment: q.Comment, acl: q.ACL})
 }
 
@@ -313,7 +324,7 @@ func (v *View) sqlKind() string {
 
 func (p *planner) addViewProperties(v *View) {
 	name := v.Schema + "." + v.Name
-	d := described{kind: v.sqlKind(), sql: v.SQLName(), name: name, oid: v.OID, owner: v.Owner, comment: v.Comment, acl: v.ACL, onACL: "TABLE"}
+	d := described{kind: v.sqlKind(), schema: v.Schema, sql: v.SQLName(), name: name, oid: v.OID, owner: v.Owner, comment: v.Comment, acl: v.ACL, onACL: "TABLE"}
 	p.addProperties(d)
 	for i := range v.Columns {
 		c := &v.Columns[i]

@@ -130,31 +130,6 @@ func (p *planner) publicationSQL(b *Publication) string {
 	return sql + " WITH (" + strings.Join(options, ", ") + ")"
 }
 
-// defaultKinds are the words of ALTER DEFAULT PRIVILEGES for pg_default_acl's kinds.
-const defaultKinds = "r=TABLES S=SEQUENCES f=FUNCTIONS T=TYPES n=SCHEMAS L=LARGE_OBJECTS "
-
-func (p *planner) addDefaultPrivileges() {
-	if p.o.NoPrivileges {
-		return
-	}
-	for i := range p.c.DefaultPrivileges {
-		d := &p.c.DefaultPrivileges[i]
-		_, kind, _ := strings.Cut(defaultKinds, d.Kind+"=")
-		kind, _, _ = strings.Cut(kind, " ")
-		prefix := "ALTER DEFAULT PRIVILEGES FOR ROLE " + QuoteIdent(d.Role)
-		if d.Schema != "" {
-			prefix += " IN SCHEMA " + QuoteIdent(d.Schema)
-		}
-		sql, err := d.ACL.grants(strings.ReplaceAll(kind, "_", " "), "", d.Role)
-		if err != nil {
-			p.fail("default privileges of %s: %w", d.Role, err)
-		}
-		for _, text := range sql {
-			p.addAt(StagePublications, Statement{Kind: "DEFAULT ACL", Name: d.Role, SQL: prefix + " " + text, Locks: []uint32{0}})
-		}
-	}
-}
-
 func (p *planner) addEventTriggers() {
 	for i := range p.c.EventTriggers {
 		e := &p.c.EventTriggers[i]

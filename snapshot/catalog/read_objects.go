@@ -63,8 +63,7 @@ ORDER BY n.nspname, p.proname, oidvectortypes(p.proargtypes)`)
 	return err
 }
 
-// readPrivileged reads casts, event triggers, publications and default
-// privileges, leaving out what pgrecall made.
+// readPrivileged reads casts, event triggers and publications, leaving out what pgrecall made.
 func (r *reader) readPrivileged(ctx context.Context) error {
 	var err error
 	r.c.Casts, err = collect[Cast](ctx, r, "reading casts", `
@@ -86,16 +85,7 @@ WHERE e.evtname !~ '^pgrecall' AND {own pg_event_trigger e} ORDER BY e.evtname`)
 	if err != nil {
 		return err
 	}
-	if err := r.readPublications(ctx); err != nil {
-		return err
-	}
-	r.c.DefaultPrivileges, err = collect[DefaultPrivileges](ctx, r, "reading default privileges", `
-SELECT pg_get_userbyid(d.defaclrole)::text AS role, coalesce(n.nspname::text, '') AS schema, d.defaclobjtype::text AS kind,
-       d.defaclacl::text[] AS acl_items,
-       CASE WHEN n.oid IS NULL THEN acldefault(CASE d.defaclobjtype WHEN 'S' THEN 's'::"char" ELSE d.defaclobjtype END, d.defaclrole)::text[] END AS acl_initial
-FROM pg_default_acl d LEFT JOIN pg_namespace n ON n.oid = d.defaclnamespace
-WHERE n.oid IS NULL OR {user n} ORDER BY 1, 2, 3`)
-	return err
+	return r.readPublications(ctx)
 }
 
 func (r *reader) readPublications(ctx context.Context) error {

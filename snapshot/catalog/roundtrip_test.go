@@ -37,7 +37,7 @@ func TestMain(m *testing.M) {
 		defer server.Remove()
 		conn, err := pgx.Connect(context.Background(), server.ConnString("postgres"))
 		if err == nil {
-			_, err = conn.Exec(context.Background(), "CREATE ROLE cat_owner; CREATE ROLE cat_reader; CREATE ROLE cat_other")
+			_, err = conn.Exec(context.Background(), "CREATE ROLE cat_owner; CREATE ROLE cat_reader; CREATE ROLE cat_other; CREATE ROLE \"4242\"")
 			conn.Close(context.Background())
 		}
 		if err != nil {

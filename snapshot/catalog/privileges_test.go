@@ -1,0 +1,110 @@
+package catalog_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/pgrecall/pgrecall/snapshot/catalog"
+)
+
+// texts are the rows of a query of one column.
+func texts(t *testing.T, conn *pgx.Conn, sql string) string {
+	t.Helper()
+	rows, err := conn.Query(t.Context(), sql)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		t.Fatalf("%s: %v", sql, err)
+	}
+	return strings.Join(lines, "\n")
+}
+
+// allPrivileges tells the access control lists of a database's own objects.
+const allPrivileges = `SELECT 'table ' || relname || ' ' || coalesce(relacl::text, '-') FROM pg_class WHERE relnamespace IN (SELECT oid FROM pg_namespace WHERE nspname ~ '^(public|app)$')
+	UNION ALL SELECT 'column ' || attname || ' ' || attacl::text FROM pg_attribute WHERE attacl IS NOT NULL AND attrelid >= 16384
+	UNION ALL SELECT 'schema ' || nspname || ' ' || coalesce(nspacl::text, '-') FROM pg_namespace WHERE nspname IN ('public', 'app')
+	UNION ALL SELECT 'function ' || proname || ' ' || coalesce(proacl::text, '-') FROM pg_proc WHERE oid >= 16384
+	UNION ALL SELECT 'default ' || defaclrole::regrole || ' ' || coalesce(defaclnamespace::regnamespace::text, '') || defaclobjtype::text || ' ' || defaclacl::text FROM pg_default_acl
+	ORDER BY 1`
+
+func TestGrantsComeBackAsTheyWere(t *testing.T) {
+	source, target := newDatabase(t, "source"), newDatabase(t, "target")
+	run(t, source, `CREATE SCHEMA app; GRANT USAGE ON SCHEMA app TO cat_owner, cat_reader, cat_other; GRANT USAGE ON SCHEMA app TO "4242";
+		-- Two roles hold their grant option from each other alone.
+		CREATE TABLE app.circle (a integer); ALTER TABLE app.circle OWNER TO cat_owner;
+		SET ROLE cat_owner; GRANT SELECT, UPDATE ON app.circle TO cat_reader, cat_other WITH GRANT OPTION;
+		SET ROLE cat_reader; GRANT SELECT ON app.circle TO cat_other WITH GRANT OPTION;
+		SET ROLE cat_other; GRANT SELECT ON app.circle TO cat_reader WITH GRANT OPTION; GRANT SELECT ON app.circle TO PUBLIC;
+		SET ROLE cat_owner; REVOKE SELECT ON app.circle FROM cat_reader; REVOKE GRANT OPTION FOR SELECT ON app.circle FROM cat_other;
+		-- One privilege came from the owner, another from a third role.
+		RESET ROLE; CREATE TABLE app.mixed (a integer, b integer); ALTER TABLE app.mixed OWNER TO cat_owner;
+		SET ROLE cat_owner; GRANT INSERT ON app.mixed TO cat_other WITH GRANT OPTION; GRANT SELECT ON app.mixed TO cat_reader WITH GRANT OPTION; GRANT SELECT (b) ON app.mixed TO cat_other WITH GRANT OPTION;
+		SET ROLE cat_other; GRANT INSERT ON app.mixed TO cat_reader WITH GRANT OPTION; GRANT SELECT (b) ON app.mixed TO cat_reader, PUBLIC;
+		SET ROLE cat_reader; GRANT INSERT, SELECT ON app.mixed TO "4242";
+		-- The owner gave up a part, all, the right on a column; the grantor lost its way to the object.
+		RESET ROLE; CREATE TABLE app.partly (a integer); REVOKE TRUNCATE ON app.partly FROM postgres;
+		CREATE TABLE app.nothing (a integer); REVOKE ALL ON app.nothing FROM postgres;
+		CREATE TABLE app.everything (a integer); GRANT ALL ON app.everything TO cat_reader; GRANT ALL (a) ON app.everything TO cat_other WITH GRANT OPTION;
+		CREATE TABLE app.hidden (a integer); GRANT SELECT ON app.hidden TO cat_other WITH GRANT OPTION;
+		SET ROLE cat_other; GRANT SELECT ON app.hidden TO cat_owner; RESET ROLE; REVOKE USAGE ON SCHEMA app FROM cat_other;
+		CREATE SEQUENCE app.numbers; GRANT ALL ON SEQUENCE app.numbers TO cat_reader; REVOKE ALL ON SEQUENCE app.numbers FROM postgres;
+		CREATE FUNCTION app.f() RETURNS void LANGUAGE sql AS ''; REVOKE ALL ON FUNCTION app.f() FROM PUBLIC, postgres;
+		CREATE PROCEDURE app.p() LANGUAGE sql AS ''; GRANT EXECUTE ON PROCEDURE app.p() TO pg_monitor WITH GRANT OPTION;
+		GRANT pg_monitor TO cat_reader; SET ROLE cat_reader; GRANT EXECUTE ON PROCEDURE app.p() TO cat_other; RESET ROLE; REVOKE pg_monitor FROM cat_reader;
+		ALTER DEFAULT PRIVILEGES FOR ROLE cat_owner REVOKE ALL ON TABLES FROM cat_owner;
+		ALTER DEFAULT PRIVILEGES FOR ROLE cat_owner REVOKE ALL ON FUNCTIONS FROM PUBLIC, cat_owner;
+		ALTER DEFAULT PRIVILEGES FOR ROLE cat_owner REVOKE USAGE ON TYPES FROM PUBLIC;
+		ALTER DEFAULT PRIVILEGES FOR ROLE cat_owner GRANT ALL ON SCHEMAS TO cat_reader WITH GRANT OPTION;
+		ALTER DEFAULT PRIVILEGES FOR ROLE cat_owner IN SCHEMA app GRANT ALL ON TABLES TO cat_reader, PUBLIC;
+		ALTER DEFAULT PRIVILEGES FOR ROLE cat_owner IN SCHEMA app GRANT ALL ON SEQUENCES TO cat_owner;
+		ALTER DEFAULT PRIVILEGES FOR ROLE cat_reader IN SCHEMA public GRANT EXECUTE ON ROUTINES TO cat_owner`)
+	if server.Version() >= 18 {
+		run(t, source, "ALTER DEFAULT PRIVILEGES FOR ROLE cat_owner GRANT ALL ON LARGE OBJECTS TO cat_reader")
+	}
+	want := texts(t, source, allPrivileges)
+	script := ddl(t, read(t, source), catalog.DDLOptions{})
+	execute(t, target, script)
+	equal(t, "privileges of source and copy", want, texts(t, target, allPrivileges))
+	if script := text(script); strings.Count(script, "GRANT ALL ON TABLE app.everything") != 1 || strings.Contains(script, "REVOKE ALL ON TABLE app.partly") {
+		t.Errorf("not the least said of what the source's server knows:\n%s", script)
+	}
+}
+
+func TestRolesThatNoLongerExistAreNotGrantedTo(t *testing.T) {
+	source, target := newDatabase(t, "source"), newDatabase(t, "target")
+	run(t, source, `CREATE SCHEMA app; CREATE TABLE app.t (a integer); GRANT SELECT ON app.t TO "4242", cat_reader; CREATE TABLE app.u (a integer);
+		SET allow_system_table_mods = on; UPDATE pg_class SET relacl = relacl || makeaclitem(987654, 10, 'UPDATE', false) || makeaclitem('cat_reader'::regrole, 987654, 'INSERT', false) WHERE relname = 't';
+		UPDATE pg_class SET relacl = ARRAY[makeaclitem(987654, 10, 'SELECT', false)] WHERE relname = 'u'`)
+	execute(t, target, ddl(t, read(t, source), catalog.DDLOptions{}))
+	got := texts(t, target, "SELECT relname || ' ' || relacl::text FROM pg_class WHERE relname IN ('t', 'u') ORDER BY 1")
+	initial := texts(t, target, "SELECT acldefault('r', 10)::text")
+	if want := "t " + strings.TrimSuffix(initial, "}") + ",4242=r/postgres,cat_reader=ar/postgres}\nu {}"; got != want {
+		t.Errorf("privileges: %s\nwant %s", got, want)
+	}
+}
+
+func TestThePublicSchemaBecomesTheSources(t *testing.T) {
+	for i, change := range []string{
+		"",
+		"COMMENT ON SCHEMA public IS NULL",
+		"COMMENT ON SCHEMA public IS 'mine'; GRANT ALL ON SCHEMA public TO PUBLIC",
+		"REVOKE ALL ON SCHEMA public FROM PUBLIC; GRANT USAGE ON SCHEMA public TO cat_reader",
+		"ALTER SCHEMA public OWNER TO cat_owner; GRANT CREATE ON SCHEMA public TO cat_reader WITH GRANT OPTION",
+		"DROP SCHEMA public; CREATE SCHEMA public",
+		"DROP SCHEMA public; CREATE SCHEMA public AUTHORIZATION cat_owner; COMMENT ON SCHEMA public IS 'standard public schema'",
+	} {
+		source, target := newDatabase(t, fmt.Sprint("source", i)), newDatabase(t, fmt.Sprint("target", i))
+		if change != "" {
+			run(t, source, change)
+		}
+		execute(t, target, ddl(t, read(t, source), catalog.DDLOptions{}))
+		equal(t, "pg_dump with "+change, dump(t, source), dump(t, target))
+		schema := "SELECT nspowner::regrole || coalesce(nspacl, acldefault('n', nspowner))::text || coalesce(obj_description(oid, 'pg_namespace'), '') FROM pg_namespace WHERE nspname = 'public'"
+		equal(t, "public with "+change, texts(t, source, schema), texts(t, target, schema))
+	}
+}
