@@ -1,12 +1,14 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -50,6 +52,8 @@ type RestoreOptions struct {
 	OverwriteSource bool
 	// NoOwner and NoPrivileges leave out ownership, and grants.
 	NoOwner, NoPrivileges bool
+	// NoSecurityLabels leaves out security labels: a target takes them only with their provider loaded.
+	NoSecurityLabels bool
 	// CatalogOfSnapshot accepts objects as of the snapshot where statements that change no table's layout lie between it and the target.
 	CatalogOfSnapshot bool
 	// Jobs is the number of connections that load; 0 is min(4, cores).
@@ -147,6 +151,8 @@ type RestoreResult struct {
 	Folded  int64           `json:"rows_folded"`
 	Reading Reading         `json:"reading"`
 	Phases  []Phase         `json:"phases"`
+	// NotDone are statements that failed and that the restored database can do without, each with what follows from that.
+	NotDone []string `json:"not_done,omitempty"`
 	// PutBack is SQL that puts missing rows from the copies (IntoSchema, Rename) back into the live tables.
 	PutBack []string `json:"put_back,omitempty"`
 }
@@ -210,6 +216,8 @@ type restore struct {
 	result  *RestoreResult
 	drops   []string
 	rounds  []int // in which round each of wanted is loaded; nil: all in one
+
+	notDone sync.Mutex // guards result.NotDone
 }
 
 func (r *restore) jobs() int {
@@ -337,7 +345,7 @@ func withoutRows(tables []*catalog.Table, body *format.Body) []string {
 
 // ddlOptions says which part of the catalog is restored, and under which names.
 func (r *restore) ddlOptions(selected []*catalog.Table) (catalog.DDLOptions, error) {
-	o := catalog.DDLOptions{NoOwner: r.o.NoOwner, NoPrivileges: r.o.NoPrivileges, IntoSchema: r.o.IntoSchema}
+	o := catalog.DDLOptions{NoOwner: r.o.NoOwner, NoPrivileges: r.o.NoPrivileges, NoSecurityLabels: r.o.NoSecurityLabels, IntoSchema: r.o.IntoSchema}
 	if r.o.IntoSchema == wal.Schema {
 		return o, usagef("--into-schema %s: that schema is pgrecall's own on a source, and no part of a backup; name another", wal.Schema)
 	}
@@ -430,9 +438,9 @@ func (r *restore) describe(source string, notIncluded []string) {
 	for _, l := range r.script.LeftOut {
 		p.LeftOut = append(p.LeftOut, l.What+": "+l.Why)
 	}
-	for _, u := range unsupported(r.catalog) {
+	for _, u := range r.catalog.Unsupported {
 		if len(r.o.Tables) == 0 {
-			p.LeftOut = append(p.LeftOut, u+": this version does not handle its kind")
+			p.LeftOut = append(p.LeftOut, u.Kind+" "+u.Name+": "+cmp.Or(u.Why, "this version does not handle its kind"))
 		}
 	}
 	p.LeftOut = append(p.LeftOut, r.notFollowed()...)

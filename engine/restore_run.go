@@ -83,12 +83,14 @@ const oneTransaction = 3000
 // long, so that a failure changes nothing. It returns which statements with IfMissing ran.
 func (r *restore) preData(ctx context.Context) (map[uint32]bool, error) {
 	ran := map[uint32]bool{}
-	statements := slices.Clone(r.drops)
 	schemas, err := r.newSchemas(ctx)
 	if err != nil {
 		return nil, err
 	}
-	statements = append(statements, schemas...)
+	var statements []catalog.Statement
+	for _, sql := range slices.Concat(r.drops, schemas) {
+		statements = append(statements, catalog.Statement{SQL: sql})
+	}
 	if r.o.Scope != RestoreDataOnly {
 		for i, s := range r.script.Statements {
 			if s.Section != catalog.PreData || s.IfMissing && r.target.exists[i] {
@@ -97,16 +99,16 @@ func (r *restore) preData(ctx context.Context) (map[uint32]bool, error) {
 			if s.IfMissing {
 				ran[s.OID] = true
 			}
-			statements = append(statements, s.SQL)
+			statements = append(statements, s)
 		}
 	}
 	for len(statements) > 0 {
 		batch := statements[:min(len(statements), oneTransaction)]
 		statements = statements[len(batch):]
 		err := pgx.BeginFunc(ctx, r.target.conn, func(tx pgx.Tx) error {
-			for _, sql := range batch {
-				if _, err := tx.Exec(ctx, sql, pgx.QueryExecModeSimpleProtocol); err != nil {
-					return fmt.Errorf("%s: %w", shorten(sql, 200), err)
+			for i := range batch {
+				if err := r.execute(ctx, tx.Conn(), &batch[i]); err != nil {
+					return err
 				}
 			}
 			return nil
@@ -276,8 +278,11 @@ func (r *restore) runStatements(ctx context.Context, q *statementQueue, did func
 			return nil
 		}
 		s := &q.statements[i]
-		if _, err := conn.Exec(ctx, s.SQL, pgx.QueryExecModeSimpleProtocol); err != nil {
-			return fmt.Errorf("%s %s: %s: %w", strings.ToLower(s.Kind), s.Name, shorten(s.SQL, 200), err)
+		if err := r.execute(ctx, conn, s); err != nil {
+			if s.Optional == "" || ctx.Err() != nil || conn.IsClosed() {
+				return err
+			}
+			r.wentWithout(s, err)
 		}
 		did()
 		q.did(i)

@@ -50,7 +50,7 @@ type SnapshotResult struct {
 	LSN format.LSN `json:"lsn"`
 	// Log is the log it joins, zero where there is none.
 	Log uuid.UUID `json:"log"`
-	// Unsupported are the objects of kinds not handled yet, by kind and name: they are not in the snapshot.
+	// Unsupported are the objects that are not in the snapshot, by kind and name: of kinds not handled yet, or for the reason said.
 	Unsupported []string `json:"unsupported,omitempty"`
 	// Cleaned is the number of objects removed that interrupted snapshots had left.
 	Cleaned int `json:"cleaned"`
@@ -206,7 +206,7 @@ func snapshotResult(source *repository.Source, taken *snapshot.Taken, cleaned in
 func unsupported(c *catalog.Catalog) []string {
 	var names []string
 	for _, u := range c.Unsupported {
-		names = append(names, u.Kind+" "+u.Name)
+		names = append(names, strings.TrimSuffix(u.Kind+" "+u.Name+": "+u.Why, ": "))
 	}
 	return names
 }

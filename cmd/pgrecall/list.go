@@ -96,7 +96,7 @@ func inexact(n *format.Inexact) string {
 	count(&refreshed, n.MaterializedViews, "", "materialized view", "")
 	count(&missing, n.LargeObjects, "", "large object", "")
 	count(&missing, n.SkippedTables, "the rows of ", "table", "")
-	count(&missing, n.Unsupported, "", "object", " of kinds not handled")
+	count(&missing, n.Unsupported, "", "object", " of kinds not handled or not readable")
 	var said []string
 	for _, group := range []struct {
 		how  string

@@ -60,6 +60,7 @@ is checked first; what exists on the target is never touched unless --clean says
 	f.BoolVar(&o.OverwriteSource, "overwrite-source", false, "allow --clean against the source itself")
 	f.BoolVar(&o.NoOwner, "no-owner", false, "leave ownership to the restoring role")
 	f.BoolVar(&o.NoPrivileges, "no-privileges", false, "leave out grants")
+	f.BoolVar(&o.NoSecurityLabels, "no-security-labels", false, "leave out security labels, for a target without their provider")
 	f.BoolVar(&o.CatalogOfSnapshot, "catalog-of-snapshot", false, "rows as of the target, objects as of the snapshot, where DDL that changed no table's layout lies between")
 	f.IntVarP(&o.Jobs, "jobs", "j", 0, "connections that load (default min(4, cores))")
 	f.BoolVar(&o.DryRun, "dry-run", false, "check and print the plan, change nothing")
@@ -119,6 +120,9 @@ func printRestore(w io.Writer, r *engine.RestoreResult) error {
 	fmt.Fprintf(w, "read %s, %s; folded %s\n", plural(int(r.Reading.Objects), "object"), size(r.Reading.Bytes), plural(int(r.Folded), "change"))
 	fmt.Fprintf(w, "reached %s\n", point(r.Reached))
 	printLeftOut(w, r.Plan)
+	for _, what := range r.NotDone {
+		fmt.Fprintf(w, "NOT done: %s\n", oneLine(what))
+	}
 	if len(r.PutBack) > 0 {
 		fmt.Fprintln(w, "to put missing rows back into the live tables:")
 		for _, sql := range r.PutBack {

@@ -52,7 +52,7 @@ func printSnapshot(w io.Writer, r *engine.SnapshotResult) error {
 		fmt.Fprintf(w, "serves recovery points from LSN %s on\n", r.LSN)
 	}
 	if len(r.Unsupported) > 0 {
-		fmt.Fprintf(w, "NOT in this snapshot, of kinds not handled yet: %s\n", plural(len(r.Unsupported), "object"))
+		fmt.Fprintf(w, "NOT in this snapshot, of kinds not handled yet or not readable: %s\n", plural(len(r.Unsupported), "object"))
 		for _, what := range r.Unsupported {
 			fmt.Fprintf(w, "  %s\n", what)
 		}

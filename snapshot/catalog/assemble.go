@@ -71,6 +71,7 @@ func (r *reader) assemble() {
 		r.c.Tables[i].settleIdentity(r.identities)
 	}
 	a.forgetDroppedRoles()
+	a.attachLabels()
 	a.attachDependencies()
 }
 

@@ -53,6 +53,11 @@ type Statement struct {
 	Reads []uint32
 	Bytes int64 // of the table or materialized view worked on, for scheduling
 
+	// Secret marks SQL that holds passwords: it belongs into no log and no message.
+	Secret bool
+	// Optional, if not empty, says what it means for the restored database if the statement fails: a restore goes on.
+	Optional string
+
 	// IfMissing marks something that a subset of tables needs and that the target
 	// may have already: it is run only if Exists is false on the target. All Exists
 	// are asked before the first statement runs.
@@ -98,6 +103,8 @@ type DDLOptions struct {
 
 	NoOwner      bool
 	NoPrivileges bool
+	// NoSecurityLabels leaves out security labels, for a target without their providers.
+	NoSecurityLabels bool
 }
 
 // planner makes one script.
@@ -245,7 +252,7 @@ func (p *planner) leaveOut(what, format string, a ...any) {
 func (p *planner) make(m creatable, sql string) {
 	at, o := m.address(), m.head()
 	p.add(Statement{Kind: at.kind, Name: at.name, OID: o.OID, SQL: sql, at: at})
-	d := described{kind: at.kind, schema: o.Schema, sql: at.name, name: at.name, oid: o.OID, owner: o.Owner, comment: o.Comment, acl: o.ACL}
+	d := described{kind: at.kind, schema: o.Schema, sql: at.name, name: at.name, oid: o.OID, owner: o.Owner, comment: o.Comment, labels: o.SecurityLabels, acl: o.ACL}
 	if at.kind == "DOMAIN" {
 		d.onACL = "TYPE"
 	}
@@ -263,13 +270,14 @@ type described struct {
 	table   uint32
 	owner   string
 	comment string
+	labels  []SecurityLabel
 	acl     ACL
 	onACL   string // kind in GRANT, where it differs
-	stage   int    // of comments; 0: at once
+	stage   int    // of comments and labels; 0: at once
 	grants  int    // stage of grants; 0: StageGrants
 }
 
-// addProperties adds what every object may have: owner, comment, grants.
+// addProperties adds what every object may have: owner, comment, security labels, grants.
 func (p *planner) addProperties(d described) {
 	p.addOwner(d)
 	p.addComment(d)
@@ -283,12 +291,21 @@ func (p *planner) addOwner(d described) {
 	}
 }
 
+// addComment adds an object's comment and security labels.
 func (p *planner) addComment(d described) {
-	if d.comment == "" {
+	if d.comment != "" {
+		p.addNote(d, "COMMENT", "COMMENT ON "+d.kind+" "+d.sql+" IS "+strings.TrimSpace(quoteLiteral(d.comment)))
+	}
+	if p.o.NoSecurityLabels {
 		return
 	}
-	s := Statement{Kind: "COMMENT", Name: d.name, OID: d.oid, Table: d.table}
-	s.SQL = "COMMENT ON " + d.kind + " " + d.sql + " IS " + strings.TrimSpace(quoteLiteral(d.comment))
+	for _, l := range d.labels {
+		p.addNote(d, "SECURITY LABEL", "SECURITY LABEL FOR "+QuoteIdent(l.Provider)+" ON "+d.kind+" "+d.sql+" IS "+strings.TrimSpace(quoteLiteral(l.Label)))
+	}
+}
+
+func (p *planner) addNote(d described, kind, sql string) {
+	s := Statement{Kind: kind, Name: d.name, OID: d.oid, Table: d.table, SQL: sql}
 	if d.stage == 0 {
 		p.add(s)
 		return

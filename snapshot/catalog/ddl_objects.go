@@ -13,7 +13,8 @@ func (s *Schema) create(p *planner, _ *node) {
 	defer func() { p.at.ifMissing = was }()
 	p.at.ifMissing = at.exists()
 	p.add(Statement{Kind: "SCHEMA", Name: s.Name, OID: s.OID, SQL: "CREATE SCHEMA " + QuoteIdent(s.Name), at: at})
-	d := described{kind: "SCHEMA", sql: QuoteIdent(s.Name), name: s.Name, oid: s.OID, owner: s.Owner, comment: s.Comment, acl: s.ACL, grants: StageSchemaGrants}
+	d := described{kind: "SCHEMA", sql: QuoteIdent(s.Name), name: s.Name, oid: s.OID, owner: s.Owner, comment: s.Comment,
+		labels: s.SecurityLabels, acl: s.ACL, grants: StageSchemaGrants}
 	if s.Name != "public" {
 		p.addProperties(d)
 		return
@@ -36,11 +37,11 @@ func (p *planner) addPublicSchema(s *Schema, d described) {
 	}
 	switch s.Comment {
 	case "standard public schema":
+		d.comment = ""
 	case "":
 		p.add(Statement{Kind: "COMMENT", Name: s.Name, OID: s.OID, SQL: "COMMENT ON SCHEMA public IS NULL"})
-	default:
-		p.addComment(d)
 	}
+	p.addComment(d)
 	p.addGrants(d, "")
 }
 
@@ -50,7 +51,7 @@ func (e *Extension) create(p *planner, _ *node) {
 	p.add(Statement{Kind: "EXTENSION", Name: e.Name, OID: e.OID, IfMissing: true,
 		SQL: "CREATE EXTENSION " + QuoteIdent(e.Name) + " WITH SCHEMA " + QuoteIdent(e.Schema), at: e.address()})
 	// An extension's owner cannot be altered.
-	p.addComment(described{kind: "EXTENSION", sql: QuoteIdent(e.Name), name: e.Name, oid: e.OID, comment: e.Comment})
+	p.addComment(described{kind: "EXTENSION", sql: QuoteIdent(e.Name), name: e.Name, oid: e.OID, comment: e.Comment, labels: e.SecurityLabels})
 }
 
 func (e *Extension) address() address {
@@ -161,7 +162,8 @@ func (t *Type) create(p *planner, n *node) {
 	p.make(t, sql)
 	name := t.Schema + "." + t.Name
 	for _, c := range t.Columns {
-		p.addComment(described{kind: "COLUMN", sql: t.SQLName() + "." + QuoteIdent(c.Name), name: name + "." + c.Name, oid: t.OID, comment: c.Comment})
+		p.addComment(described{kind: "COLUMN", sql: t.SQLName() + "." + QuoteIdent(c.Name), name: name + "." + c.Name, oid: t.OID,
+			comment: c.Comment, labels: c.SecurityLabels})
 	}
 	p.addDomainParts(t, n)
 }
@@ -260,7 +262,7 @@ func (q *Sequence) create(p *planner, _ *node) {
 	p.add(Statement{Kind: "SEQUENCE", Name: name.String(), OID: q.OID, Table: q.OwnerTable, at: relationAddress("SEQUENCE", name),
 		SQL: sql + "SEQUENCE " + name.SQL() + " AS " + q.Type + " " + sequenceOptions(q)})
 	p.addProperties(described{kind: "SEQUENCE", schema: name.Schema, sql: name.SQL(), name: name.String(), oid: q.OID, table: q.OwnerTable,
-		owner: q.Owner, comment: q.Comment, acl: q.ACL})
+		owner: q.Owner, comment: q.Comment, labels: q.SecurityLabels, acl: q.ACL})
 }
 
 func (q *Sequence) address() address { return relationAddress("SEQUENCE", Name{q.Schema, q.Name}) }
@@ -324,11 +326,13 @@ func (v *View) sqlKind() string {
 
 func (p *planner) addViewProperties(v *View) {
 	name := v.Schema + "." + v.Name
-	d := described{kind: v.sqlKind(), schema: v.Schema, sql: v.SQLName(), name: name, oid: v.OID, owner: v.Owner, comment: v.Comment, acl: v.ACL, onACL: "TABLE"}
+	d := described{kind: v.sqlKind(), schema: v.Schema, sql: v.SQLName(), name: name, oid: v.OID, owner: v.Owner, comment: v.Comment,
+		labels: v.SecurityLabels, acl: v.ACL, onACL: "TABLE"}
 	p.addProperties(d)
 	for i := range v.Columns {
 		c := &v.Columns[i]
-		p.addComment(described{kind: "COLUMN", sql: v.SQLName() + "." + QuoteIdent(c.Name), name: name + "." + c.Name, oid: v.OID, comment: c.Comment})
+		p.addComment(described{kind: "COLUMN", sql: v.SQLName() + "." + QuoteIdent(c.Name), name: name + "." + c.Name, oid: v.OID,
+			comment: c.Comment, labels: c.SecurityLabels})
 		d.acl = c.ACL
 		p.addGrants(d, c.Name)
 		if v.Kind == "m" {

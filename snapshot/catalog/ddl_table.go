@@ -230,7 +230,8 @@ func (p *planner) addCheck(t *Table, k *Constraint) {
 // addTableProperties adds owner, comments and grants of the table, its columns and CHECKs.
 func (p *planner) addTableProperties(f *tableForm, n *node) {
 	t := f.t
-	d := described{kind: "TABLE", schema: f.name.Schema, sql: f.name.SQL(), name: f.name.String(), oid: t.OID, table: t.OID, owner: t.Owner, comment: t.Comment, acl: t.ACL}
+	d := described{kind: "TABLE", schema: f.name.Schema, sql: f.name.SQL(), name: f.name.String(), oid: t.OID, table: t.OID, owner: t.Owner, comment: t.Comment,
+		labels: t.SecurityLabels, acl: t.ACL}
 	p.addProperties(d)
 	p.addColumnComments(f, false)
 	for i := range t.Columns {
@@ -261,7 +262,7 @@ func (p *planner) addColumnComments(f *tableForm, late bool) {
 		c := &f.t.Columns[i]
 		if f.late(f.t, i) == late {
 			p.addComment(described{kind: "COLUMN", sql: f.name.SQL() + "." + QuoteIdent(c.Name), name: f.name.String() + "." + c.Name,
-				oid: f.t.OID, table: f.t.OID, comment: c.Comment})
+				oid: f.t.OID, table: f.t.OID, comment: c.Comment, labels: c.SecurityLabels})
 		}
 	}
 }
@@ -281,7 +282,8 @@ func (p *planner) addIdentitySequences(f *tableForm) {
 			}
 			p.add(Statement{Kind: "SEQUENCE", Name: name.String(), OID: q.OID, Table: f.t.OID, SQL: "ALTER SEQUENCE " + name.SQL() + " SET " + set})
 		}
-		d := described{kind: "SEQUENCE", schema: name.Schema, sql: name.SQL(), name: name.String(), oid: q.OID, table: f.t.OID, owner: q.Owner, comment: q.Comment, acl: q.ACL}
+		d := described{kind: "SEQUENCE", schema: name.Schema, sql: name.SQL(), name: name.String(), oid: q.OID, table: f.t.OID, owner: q.Owner, comment: q.Comment,
+			labels: q.SecurityLabels, acl: q.ACL}
 		p.addComment(d)
 		p.addGrants(d, "")
 	}

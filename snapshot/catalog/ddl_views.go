@@ -87,7 +87,8 @@ func (p *planner) addPublications() {
 			p.addAt(StagePublications, Statement{Kind: "PUBLICATION", Name: b.Name, OID: b.OID, Locks: []uint32{b.OID},
 				SQL: "ALTER PUBLICATION " + QuoteIdent(b.Name) + " OWNER TO " + QuoteIdent(b.Owner)})
 		}
-		p.addComment(described{kind: "PUBLICATION", sql: QuoteIdent(b.Name), name: b.Name, oid: b.OID, comment: b.Comment, stage: StageLast})
+		p.addComment(described{kind: "PUBLICATION", sql: QuoteIdent(b.Name), name: b.Name, oid: b.OID, comment: b.Comment,
+			labels: b.SecurityLabels, stage: StageLast})
 	}
 }
 
@@ -150,7 +151,8 @@ func (p *planner) addEventTriggers() {
 			s.SQL = "ALTER EVENT TRIGGER " + QuoteIdent(e.Name) + " OWNER TO " + QuoteIdent(e.Owner)
 			p.addAt(StageLast+2, s)
 		}
-		p.addComment(described{kind: "EVENT TRIGGER", sql: QuoteIdent(e.Name), name: e.Name, oid: e.OID, comment: e.Comment, stage: StageLast + 2})
+		p.addComment(described{kind: "EVENT TRIGGER", sql: QuoteIdent(e.Name), name: e.Name, oid: e.OID, comment: e.Comment,
+			labels: e.SecurityLabels, stage: StageLast + 2})
 		verb := enabledSQL(e.Enabled)
 		if verb != "" {
 			s.SQL = "ALTER EVENT TRIGGER " + QuoteIdent(e.Name) + " " + verb

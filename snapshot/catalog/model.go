@@ -29,6 +29,7 @@ type Catalog struct {
 type Unsupported struct {
 	Kind string // PostgreSQL's own word: "text search configuration"
 	Name string // schema-qualified and quoted
+	Why  string `json:",omitzero"` // empty: this version does not handle its kind
 	// Table is the oid where it is a table of an extension, whose rows are not copied.
 	Table uint32 `json:",omitzero"`
 	// Count is how many objects the line stands for, where they are not listed one by one, as large objects are not.
@@ -67,6 +68,8 @@ type Object struct {
 	Owner   string `json:",omitzero"` // empty where the kind has none
 	Comment string `json:",omitzero"`
 	ACL     `json:"ACL,omitzero"`
+	// SecurityLabels are in the order of their providers' names.
+	SecurityLabels []SecurityLabel `json:",omitzero"`
 	// Depends names what has to exist before the object, its own parts and schema excepted. Of a table it is the bare
 	// one: defaults and constraints have their own.
 	Depends []Ref `json:",omitzero"`

@@ -39,7 +39,7 @@ func Read(ctx context.Context, q Querier) (*Catalog, error) {
 	}
 	for _, step := range []func(context.Context) error{
 		r.readMembership, r.readSimpleObjects, r.readTypes, r.readRelations, r.readTableParts,
-		r.readPrivileged, r.readPrivileges, r.readDependencies, r.readUnsupported,
+		r.readPrivileged, r.readPrivileges, r.readLabels, r.readDependencies, r.readUnsupported,
 	} {
 		if err := step(ctx); err != nil {
 			return nil, err
@@ -73,6 +73,7 @@ type reader struct {
 	parents      []parentRow
 	dependencies []dependencyRow
 	identities   map[uint32]string
+	labels       []labelRow
 	numericRoles map[string]bool // roles whose names are numbers
 }
 

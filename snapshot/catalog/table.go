@@ -88,6 +88,7 @@ type Column struct {
 	Missing        string   `json:",omitzero"` // attmissingval, the array's text; empty: none
 	Comment        string   `json:",omitzero"`
 	ACL            `json:"ACL,omitzero"`
+	SecurityLabels []SecurityLabel `json:",omitzero"`
 }
 
 // Constraint is a constraint of a table or domain.

@@ -42,9 +42,6 @@ FROM other CROSS JOIN LATERAL pg_identify_object(other.class, other.oid, 0) i
 UNION ALL
 SELECT 'large objects', count(*) || ' of them', 0, count(*) FROM pg_largeobject_metadata HAVING count(*) > 0
 UNION ALL
-SELECT 'security label', l.provider || ' on ' || l.objtype || ' ' || l.objname, 0, 0 FROM pg_seclabels l
-WHERE l.objtype NOT IN ('role', 'tablespace', 'database')
-UNION ALL
 SELECT CASE WHEN c.oid = ANY (e.extconfig) THEN 'extension configuration table' ELSE 'rows of extension table' END, c.oid::regclass::text, c.oid, 0
 FROM pg_extension e JOIN pg_depend m ON m.deptype = 'e' AND m.refclassid = 'pg_extension'::regclass AND m.refobjid = e.oid AND m.classid = 'pg_class'::regclass
 JOIN pg_class c ON c.oid = m.objid WHERE c.relkind = 'r' OR c.oid = ANY (e.extconfig)
@@ -60,6 +57,6 @@ CROSS JOIN LATERAL pg_identify_object(g.class, g.oid, 0) i
 WHERE p.initprivs IS DISTINCT FROM g.acl AND i.schema IS DISTINCT FROM 'information_schema' AND i.identity <> 'information_schema'
   AND (g.oid < 16384 OR EXISTS (SELECT FROM pg_depend m WHERE m.classid = g.class AND m.objid = g.oid AND m.deptype = 'e'))
 ORDER BY 1, 2`)
-	r.c.Unsupported = rows
+	r.c.Unsupported = append(r.c.Unsupported, rows...)
 	return err
 }

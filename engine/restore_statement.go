@@ -1,0 +1,88 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/pgrecall/pgrecall/snapshot/catalog"
+)
+
+// execute runs one statement of the script on a session of the target.
+func (r *restore) execute(ctx context.Context, conn *pgx.Conn, s *catalog.Statement) error {
+	if s.Secret {
+		return r.executeSecret(ctx, conn, s)
+	}
+	_, err := conn.Exec(ctx, s.SQL, pgx.QueryExecModeSimpleProtocol)
+	if err == nil {
+		return nil
+	}
+	err = fmt.Errorf("%s %s: %s: %w", strings.ToLower(s.Kind), s.Name, shorten(s.SQL, 200), err)
+	if s.Kind == "" {
+		err = fmt.Errorf("%s: %w", shorten(s.SQL, 200), errors.Unwrap(err))
+	}
+	if s.Kind == "SECURITY LABEL" && sqlState(err) == "22023" { // ExecSecLabelStmt() in src/backend/commands/seclabel.c
+		return fmt.Errorf("%w; load the label provider on the target, or leave security labels out with --no-security-labels", err)
+	}
+	return err
+}
+
+// quiet keeps a statement out of the server's log and out of pg_stat_statements, which keeps the text of such
+// statements as it is; loud takes that back. Superusers only may set these.
+const (
+	quiet = `SET log_statement = none; SET log_min_error_statement = panic; SET log_min_duration_statement = -1;
+		SET log_min_duration_sample = -1; SET log_transaction_sample_rate = 0; SET pg_stat_statements.track_utility = off`
+	loud = `RESET log_statement; RESET log_min_error_statement; RESET log_min_duration_statement;
+		RESET log_min_duration_sample; RESET log_transaction_sample_rate; RESET pg_stat_statements.track_utility`
+)
+
+// executeSecret runs a statement whose text must not be seen, here or in the target's log as far as that is in our hands.
+func (r *restore) executeSecret(ctx context.Context, conn *pgx.Conn, s *catalog.Statement) error {
+	if r.target.super {
+		if _, err := conn.Exec(ctx, quiet); err != nil {
+			return fmt.Errorf("keep a statement with passwords out of the target's log: %w", err)
+		}
+	}
+	_, failed := conn.Exec(ctx, s.SQL, pgx.QueryExecModeSimpleProtocol)
+	if failed != nil {
+		failed = fmt.Errorf("%s %s: %w", strings.ToLower(s.Kind), s.Name, withoutSecrets(failed))
+	}
+	if r.target.super && conn.PgConn().TxStatus() != 'E' { // the end of a failed transaction takes the settings back
+		if _, err := conn.Exec(ctx, loud); err != nil {
+			return errors.Join(failed, fmt.Errorf("take back settings of a session: %w", err))
+		}
+	}
+	return failed
+}
+
+// withoutSecrets keeps of a server's error what cannot quote the statement: libpq repeats the words of a connection
+// string that it does not understand, and a foreign-data wrapper's validator may do so with its options.
+func withoutSecrets(err error) error {
+	state := sqlState(err)
+	harmless := []string{"08", "25", "40", "53", "54", "55", "57", "58", "42501", "42704", "42710"}
+	if state == "" || slices.ContainsFunc(harmless, func(prefix string) bool { return strings.HasPrefix(state, prefix) }) {
+		return err
+	}
+	return fmt.Errorf("the target refused it with SQLSTATE %s; neither the statement nor the server's message is shown, as they may hold passwords", state)
+}
+
+// sqlState is the code of a server's error, or empty.
+func sqlState(err error) string {
+	if pg := new(pgconn.PgError); errors.As(err, &pg) {
+		return pg.Code
+	}
+	return ""
+}
+
+// wentWithout notes a statement that failed and that the restored database can do without.
+func (r *restore) wentWithout(s *catalog.Statement, err error) {
+	what := fmt.Sprintf("%v: %s", err, s.Optional)
+	r.tracer.Note(Note{LevelWarn, what})
+	r.notDone.Lock()
+	defer r.notDone.Unlock()
+	r.result.NotDone = append(r.result.NotDone, what)
+}
