@@ -71,6 +71,7 @@ func (r *reader) fingerprintSQL() string {
 		{"pg_publication_rel", "x.oid, x.xmin", "pg_publication_rel x JOIN pg_publication p ON p.oid = x.prpubid WHERE p.pubname !~ '^pgrecall'"},
 		{"pg_seclabel", "x.objoid, x.classoid, x.objsubid, x.xmin", "pg_seclabel x"},
 		{"pg_shseclabel", "x.objoid, x.xmin", "pg_shseclabel x WHERE x.classoid = 'pg_subscription'::regclass"},
+		{"pg_ts_config_map", "x.mapcfg, x.maptokentype, x.mapseqno, x.xmin", "pg_ts_config_map x WHERE x.mapcfg >= 16384"},
 		{"pg_user_mappings", "x.umid, x.srvid, x.umuser", "pg_user_mappings x"},
 		{"pg_subscription", "x.oid, x.subname", "pg_subscription x"},
 	}

@@ -6,19 +6,23 @@ type Catalog struct {
 	ServerVersion int // server_version_num, such as 150004
 	Database      Database
 
-	Schemas           []Schema
-	Extensions        []Extension
-	Collations        []Collation
-	Types             []Type
-	Functions         []Function
-	Sequences         []Sequence
-	Tables            []Table
-	Views             []View
-	Statistics        []Statistics
-	Casts             []Cast
-	EventTriggers     []EventTrigger
-	Publications      []Publication
-	DefaultPrivileges []DefaultPrivileges
+	Schemas                  []Schema
+	Extensions               []Extension
+	Collations               []Collation
+	Types                    []Type
+	Functions                []Function
+	Sequences                []Sequence
+	TextSearchParsers        []TextSearchParser
+	TextSearchTemplates      []TextSearchTemplate
+	TextSearchDictionaries   []TextSearchDictionary
+	TextSearchConfigurations []TextSearchConfiguration
+	Tables                   []Table
+	Views                    []View
+	Statistics               []Statistics
+	Casts                    []Cast
+	EventTriggers            []EventTrigger
+	Publications             []Publication
+	DefaultPrivileges        []DefaultPrivileges
 
 	// Unsupported lists every object of the database that a restore of this model
 	// will lack. Callers must show it.

@@ -45,6 +45,10 @@ func (c *Catalog) objects() iter.Seq[object] {
 			each(c.Types, yield) &&
 			each(c.Functions, yield) &&
 			each(c.Sequences, yield) &&
+			each(c.TextSearchParsers, yield) &&
+			each(c.TextSearchTemplates, yield) &&
+			each(c.TextSearchDictionaries, yield) &&
+			each(c.TextSearchConfigurations, yield) &&
 			each(c.Tables, yield) &&
 			each(c.Views, yield) &&
 			each(c.Casts, yield) &&
@@ -88,6 +92,10 @@ const (
 	rankType
 	rankSequence
 	rankFunction
+	rankTextSearchParser
+	rankTextSearchTemplate
+	rankTextSearchDictionary
+	rankTextSearchConfiguration
 	rankTable
 	rankView
 	rankCast

@@ -38,7 +38,7 @@ func Read(ctx context.Context, q Querier) (*Catalog, error) {
 		}
 	}
 	for _, step := range []func(context.Context) error{
-		r.readMembership, r.readSimpleObjects, r.readTypes, r.readRelations, r.readTableParts,
+		r.readMembership, r.readSimpleObjects, r.readTextSearch, r.readTypes, r.readRelations, r.readTableParts,
 		r.readPrivileged, r.readPrivileges, r.readLabels, r.readDependencies, r.readUnsupported,
 	} {
 		if err := step(ctx); err != nil {
