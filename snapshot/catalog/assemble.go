@@ -3,6 +3,7 @@ package catalog
 import (
 	"context"
 	"slices"
+	"strings"
 )
 
 // dependencyRow is a row of pg_depend: an object and what it needs.
@@ -77,6 +78,7 @@ func (r *reader) assemble() {
 
 func (a *assembly) attachColumns() {
 	for _, row := range a.columns {
+		row.Options = ownOptions(row.Options)
 		switch {
 		case a.tables[row.Relation] != nil:
 			t := a.tables[row.Relation]
@@ -90,6 +92,16 @@ func (a *assembly) attachColumns() {
 		}
 	}
 	a.columns = nil // the largest of all; the rest goes with the reader
+}
+
+// ownOptions leaves out the option in which the minor releases since November 2026 keep the version of a column
+// (ATTRIBUTE_VERSION_ATTOPTION in src/include/catalog/pg_attribute.h). It is the server's, and SET ignores it.
+func ownOptions(options []string) []string {
+	options = slices.DeleteFunc(options, func(o string) bool { return strings.HasPrefix(o, "pg_attver=") })
+	if len(options) == 0 {
+		return nil
+	}
+	return options
 }
 
 func (a *assembly) attachParts() {
