@@ -4,7 +4,9 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/google/uuid"
 	"github.com/pgrecall/pgrecall/format"
 	"github.com/pgrecall/pgrecall/wal"
 )
@@ -64,6 +66,42 @@ func TestAGapIsRecordedAndTheStreamGoesOnWithANewSnapshot(t *testing.T) {
 				t.Errorf("verify: %+v, %v", v, err)
 			}
 		})
+	}
+}
+
+func TestAClientsClockThatWasSetBackDoesNotHideTheNewestLog(t *testing.T) {
+	place, db := protect(t, schema...)
+	drain(t, place, db)
+	// A log that ended before this one began, of a host whose clock was ahead.
+	opened, err := place.open(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	source, err := opened.source(t.Context(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	logs, err := source.Logs(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	older := logs[0].Start
+	older.Log, older.ConsistentPoint, older.Created = uuid.New(), older.ConsistentPoint-1000, older.Created.Add(time.Hour)
+	if err := source.StartLog(t.Context(), older); err != nil {
+		t.Fatal(err)
+	}
+	if err := source.NoteGap(t.Context(), format.Gap{Log: older.Log, From: older.ConsistentPoint, Reason: "ended", Noted: older.Created}); err != nil {
+		t.Fatal(err)
+	}
+	exec(t, db, "DELETE FROM users WHERE id % 5 = 0")
+	if r := drain(t, place, db); r.Log != logs[0].Start.Log || len(r.Gaps) != 0 || r.Segments == 0 {
+		t.Errorf("the stream went on with %+v", r)
+	}
+	if taken := take(t, place, db); taken.Log != logs[0].Start.Log {
+		t.Errorf("the snapshot joins %v", taken.Log)
+	}
+	if again, err := Init(t.Context(), InitOptions{Place: place, DB: db}); err != nil || again.Log != logs[0].Start.Log {
+		t.Errorf("init: %+v, %v", again, err)
 	}
 }
 

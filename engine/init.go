@@ -151,13 +151,16 @@ func setUp(ctx context.Context, conn *pgx.Conn, source *repository.Source, start
 	if !done.NewLog {
 		return done, nil
 	}
+	if started != nil {
+		// Before the new one begins, so that no two logs seem to go on.
+		if err := endLog(ctx, source, started.Log, "its replication slot was gone, and init began a new log"); err != nil {
+			return nil, err
+		}
+	}
 	if err := source.StartLog(ctx, *done.Log); err != nil {
 		return nil, err
 	}
 	if started != nil {
-		if err := endLog(ctx, source, started.Log, "its replication slot was gone, and init began a new log"); err != nil {
-			return nil, err
-		}
 		tracer.Note(Note{LevelAlert, fmt.Sprintf("log %v ended with a gap, a new one began: take a snapshot", started.Log)})
 	}
 	return done, nil

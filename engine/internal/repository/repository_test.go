@@ -327,3 +327,50 @@ func TestLogsAreListedByName(t *testing.T) {
 		t.Errorf("gaps %+v", l.Gaps)
 	}
 }
+
+// TestTheNewestLogIsToldByTheSource: a client's clock that was set back, and positions that go back with the source's
+// files, each lead to another log than the one that goes on.
+func TestTheNewestLogIsToldByTheSource(t *testing.T) {
+	type log struct {
+		timeline int32
+		from     format.LSN
+		hours    time.Duration // of the client's clock
+		ended    bool
+	}
+	for name, logs := range map[string][]log{
+		"in order":                        {{1, 100, 1, true}, {1, 200, 2, true}, {1, 300, 3, false}},
+		"the client's clock was set back": {{1, 100, 8, true}, {1, 200, 9, true}, {1, 300, 1, false}},
+		"all have ended":                  {{1, 100, 8, true}, {1, 200, 9, true}, {1, 300, 1, true}},
+		"the source was set back":         {{1, 100, 1, true}, {1, 300, 2, true}, {1, 200, 3, false}},
+		"a promotion":                     {{1, 300, 3, true}, {2, 200, 1, true}, {3, 100, 2, false}},
+		"the end of one was not recorded": {{1, 100, 9, false}, {1, 200, 1, false}},
+		"positions alike, as never by us": {{1, 100, 1, true}, {1, 100, 2, true}},
+	} {
+		_, _, source := newSource(t)
+		var want []uuid.UUID
+		for _, l := range logs {
+			start := format.LogStart{Log: uuid.New(), SystemID: "7", DatabaseOID: 5, Timeline: l.timeline, Slot: "s", Publication: "p",
+				ConsistentPoint: l.from, Visibility: format.Visibility{Xmin: 5, Xmax: 5}, Created: now().Add(l.hours * time.Hour)}
+			if err := source.StartLog(t.Context(), start); err != nil {
+				t.Fatal(err)
+			}
+			if l.ended {
+				if err := source.NoteGap(t.Context(), format.Gap{Log: start.Log, From: l.from, Reason: "ended", Noted: now()}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want = append(want, start.Log)
+		}
+		listed, err := source.Logs(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []uuid.UUID
+		for _, l := range listed {
+			got = append(got, l.Start.Log)
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%s: %v, want %v", name, got, want)
+		}
+	}
+}

@@ -172,7 +172,9 @@ func segmentDay(n format.SegmentName, now time.Time) string {
 	return day(n.MaxTime)
 }
 
-// Logs returns the logs, the earliest first.
+// Logs returns the logs, the earliest first: those that have ended, as a recorded gap says, go before one that has not,
+// and where that does not decide, what the source said of their beginnings does. Created, the clock of whoever began a
+// log, only comes after that: it may have been set back.
 func (s *Source) Logs(ctx context.Context) ([]plan.Log, error) {
 	found := map[uuid.UUID]*plan.Log{}
 	var gaps []string
@@ -223,10 +225,22 @@ func (s *Source) Logs(ctx context.Context) ([]plan.Log, error) {
 	for _, l := range found {
 		logs = append(logs, *l)
 	}
-	slices.SortFunc(logs, func(a, b plan.Log) int {
-		return cmp.Or(a.Start.Created.Compare(b.Start.Created), bytes.Compare(a.Start.Log[:], b.Start.Log[:]))
-	})
+	slices.SortFunc(logs, compareLogs)
 	return logs, nil
+}
+
+// compareLogs orders logs. The source's positions do not come first, for they go back when its files are set back to a
+// copy; the log that was followed until then has ended.
+func compareLogs(a, b plan.Log) int {
+	goesOn := func(l plan.Log) int {
+		if len(l.Gaps) > 0 {
+			return 0
+		}
+		return 1
+	}
+	return cmp.Or(cmp.Compare(goesOn(a), goesOn(b)), cmp.Compare(a.Start.Timeline, b.Start.Timeline),
+		cmp.Compare(a.Start.ConsistentPoint, b.Start.ConsistentPoint), a.Start.Created.Compare(b.Start.Created),
+		bytes.Compare(a.Start.Log[:], b.Start.Log[:]))
 }
 
 func (s *Source) readStart(ctx context.Context, id uuid.UUID, start *format.LogStart) error {
