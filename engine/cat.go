@@ -2,10 +2,13 @@ package engine
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"io"
+	"slices"
 	"strings"
 
+	"github.com/pgrecall/pgrecall/engine/internal/merge"
 	"github.com/pgrecall/pgrecall/format"
 	"github.com/pgrecall/pgrecall/snapshot/catalog"
 )
@@ -26,7 +29,7 @@ const (
 // CatOptions say which rows to write.
 type CatOptions struct {
 	Place
-	// Table is a psql pattern that matches exactly one table.
+	// Table is a psql pattern that matches exactly one table; a partitioned one counts with its partitions.
 	Table  string
 	Target Target
 	// Format is CatCopy where empty.
@@ -48,7 +51,8 @@ type CatResult struct {
 	Reading Reading  `json:"reading"`
 }
 
-// Cat writes the rows of one table at a target to Out; it needs no server. The bytes are in the source's encoding.
+// Cat writes the rows of one table at a target to Out, of a partitioned one those of all its partitions; it needs no
+// server. The bytes are in the source's encoding.
 func Cat(ctx context.Context, o CatOptions) (*CatResult, error) {
 	write, err := rowWriter(o.Format)
 	if err != nil {
@@ -62,12 +66,9 @@ func Cat(ctx context.Context, o CatOptions) (*CatResult, error) {
 	if err := r.choose(ctx); err != nil {
 		return nil, err
 	}
-	if len(r.wanted) != 1 {
-		var names []string
-		for _, t := range r.wanted {
-			names = append(names, nameOf(t))
-		}
-		return nil, usagef("%q matches %d tables with rows (%s): name one", o.Table, len(r.wanted), fewOf(names, 12))
+	whole, err := r.oneTable()
+	if err != nil {
+		return nil, err
 	}
 	if err := r.checkParts(ctx); err != nil {
 		return nil, err
@@ -75,21 +76,95 @@ func Cat(ctx context.Context, o CatOptions) (*CatResult, error) {
 	for _, what := range r.notFollowed() {
 		r.tracer.Note(Note{LevelWarn, "not included: " + what})
 	}
-	t := r.wanted[0]
+	orders := make([][]int, len(r.wanted))
+	for i, t := range r.wanted {
+		if orders[i], err = orderOf(whole, t); err != nil {
+			return nil, err
+		}
+	}
 	out := bufio.NewWriterSize(o.Out, 1<<16)
-	w := write(out, t, r.tableOf(t.OID))
-	rows, err := rowsOf(ctx, &tableRows{past: r.past, data: t}, o.TempDir, w.rows)
-	if err != nil {
-		return nil, err
+	w := write(out, whole, r.tableOf(whole.OID))
+	result := &CatResult{Source: r.plan.Source, Schema: whole.Schema, Table: whole.Name, Reached: r.past.reached}
+	for i, t := range r.wanted {
+		rows, err := rowsOf(ctx, &tableRows{past: r.past, data: t}, o.TempDir, inOrder(orders[i], w.rows))
+		if err != nil {
+			return nil, err
+		}
+		result.Rows += rows
 	}
 	if err := out.Flush(); err != nil {
 		return nil, err
 	}
-	result := &CatResult{Source: r.plan.Source, Schema: t.Schema, Table: t.Name, Rows: rows, Reached: r.past.reached, Reading: r.opened.reading()}
-	for _, c := range t.Columns {
+	for _, c := range whole.Columns {
 		result.Columns = append(result.Columns, c.Name)
 	}
+	result.Reading = r.opened.reading()
 	return result, nil
+}
+
+// oneTable is the table that was asked for, with the columns that are to be written: the one chosen that is no partition of
+// another chosen.
+func (r *restore) oneTable() (*format.TableData, error) {
+	var found *catalog.Table
+	var names []string
+	for i := range r.catalog.Tables {
+		t := &r.catalog.Tables[i]
+		chosen := func(oid uint32) bool { return r.script.Tables[oid] != catalog.Name{} }
+		if chosen(t.OID) && !(t.Partition && slices.ContainsFunc(t.Parents, chosen)) {
+			found, names = t, append(names, t.Schema+"."+t.Name)
+		}
+	}
+	if len(names) != 1 {
+		return nil, usagef("%q matches %d tables (%s): name one", strings.Join(r.o.Tables, " "), len(names), fewOf(names, 12))
+	}
+	d := &format.TableData{OID: found.OID, Schema: found.Schema, Name: found.Name}
+	for _, c := range found.CopyColumns() {
+		d.Columns = append(d.Columns, format.Column{Attnum: c.Attnum, Name: c.Name, Type: c.Type, Typmod: c.Typmod, TypeName: c.TypeName})
+	}
+	return d, nil
+}
+
+// orderOf says which field of a row of t, a partition perhaps, is each column of the whole table; nil: they are in order.
+func orderOf(whole, t *format.TableData) ([]int, error) {
+	order := make([]int, len(whole.Columns))
+	moved := false
+	for i, c := range whole.Columns {
+		order[i] = slices.IndexFunc(t.Columns, func(own format.Column) bool { return own.Name == c.Name })
+		moved = moved || order[i] != i
+	}
+	if slices.Contains(order, -1) || len(t.Columns) != len(order) {
+		// Before PostgreSQL 16 a column may be generated in one of the two only.
+		return nil, usagef("%s and its partition %s do not hold the same columns: name the partitions one by one", nameOf(whole), nameOf(t))
+	}
+	if !moved {
+		return nil, nil
+	}
+	return order, nil
+}
+
+// inOrder brings the fields of rows into another order on their way to emit.
+func inOrder(order []int, emit merge.Emit) merge.Emit {
+	if order == nil {
+		return emit
+	}
+	var fields [][]byte
+	var line []byte
+	return func(rows []byte) error {
+		for len(rows) > 0 {
+			row, rest, _ := bytes.Cut(rows, []byte{'\n'})
+			rows = rest
+			fields = format.SplitRow(fields[:0], row)
+			line = line[:0]
+			for _, from := range order {
+				line = append(append(line, fields[from]...), '\t')
+			}
+			line[len(line)-1] = '\n'
+			if err := emit(line); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
 }
 
 // rowFormatter writes rows of COPY text in another form.

@@ -41,7 +41,7 @@ func newCat(s *session) *cobra.Command {
 		},
 	}
 	f := c.Flags()
-	f.StringVarP(&o.Table, "table", "t", "", "the table, as a psql `pattern` that matches one")
+	f.StringVarP(&o.Table, "table", "t", "", "the table, as a psql `pattern` that matches one; a partitioned one is written whole")
 	f.StringVar(&format, "format", "copy", "`copy, csv or sql`")
 	addTarget(f, &target)
 	return c
