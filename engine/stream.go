@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"time"
 
 	"github.com/google/uuid"
@@ -225,69 +224,14 @@ func (s *stream) follow(ctx context.Context, log *format.LogStart, last *format.
 		}
 	}()
 	f := &wal.Follow{
-		Source: s.config, Start: *log, Last: last, Sink: s.sink(log.Log), Tracer: &streamTracer{s},
+		Source: s.config, Start: *log, Last: last, Sink: s.source.SegmentSink(log.Log, time.Now), Tracer: &streamTracer{s},
 		Compression: s.compression, FlushInterval: s.o.FlushInterval, SegmentSize: s.o.SegmentSize,
 		Once: s.o.Once, Stop: stop,
 	}
 	return f.Run(hard)
 }
 
-// sink stores segments and counts what is in them.
-func (s *stream) sink(log uuid.UUID) wal.Sink {
-	return &countingSink{stream: s, sink: s.source.SegmentSink(log, time.Now, func(name format.SegmentName, size int64) {
-		s.result.Segments++
-		s.result.StoredBytes += size
-		s.result.To = name.To
-	})}
-}
-
-type countingSink struct {
-	stream *stream
-	sink   *repository.SegmentSink
-}
-
-// PutSegment implements wal.Sink.
-func (c *countingSink) PutSegment(ctx context.Context, name format.SegmentName, r io.Reader) error {
-	if err := c.sink.PutSegment(ctx, name, r); err != nil {
-		return err
-	}
-	if seeker, ok := r.(io.ReadSeeker); ok {
-		c.stream.result.Transactions += transactionsIn(ctx, seeker)
-	}
-	return nil
-}
-
-// transactionsIn reads from a segment's index how many transactions it holds; 0 where it can not be read again.
-func transactionsIn(ctx context.Context, r io.ReadSeeker) int64 {
-	size, err := r.Seek(0, io.SeekEnd)
-	if err != nil {
-		return 0
-	}
-	object, err := format.OpenObject(ctx, seekRanger{r}, format.Object{Name: "the segment", Size: size, Kind: format.KindSegment})
-	if err != nil {
-		return 0
-	}
-	for _, c := range object.Chunks() {
-		if c.Kind == format.ChunkTransactions {
-			return int64(c.Rows)
-		}
-	}
-	return 0
-}
-
-// seekRanger reads ranges of something that can be sought.
-type seekRanger struct{ r io.ReadSeeker }
-
-// ReadRange implements format.Ranger.
-func (s seekRanger) ReadRange(_ context.Context, off int64, p []byte) error {
-	if _, err := s.r.Seek(off, io.SeekStart); err != nil {
-		return err
-	}
-	_, err := io.ReadFull(s.r, p)
-	return err
-}
-
-// streamTracer passes on what a Follow tells.
+// streamTracer counts, and passes on, what a Follow tells.
 type streamTracer struct{ s *stream }
 
 // Connection implements wal.Tracer.
@@ -300,7 +244,12 @@ func (t *streamTracer) Connection(err error, wait time.Duration) {
 }
 
 // Segment implements wal.Tracer.
-func (t *streamTracer) Segment(name format.SegmentName, _ *format.SegmentHead, size int64) {
+func (t *streamTracer) Segment(name format.SegmentName, _ *format.SegmentHead, transactions int, size int64) {
+	r := t.s.result
+	r.Segments++
+	r.Transactions += int64(transactions)
+	r.StoredBytes += size
+	r.To = name.To
 	t.s.tracer.Note(Note{LevelInfo, fmt.Sprintf("durable to %v (%s), %d bytes", name.To, stamp(name.MaxTime), size)})
 }
 

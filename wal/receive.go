@@ -27,8 +27,8 @@ type Tracer interface {
 	// Connection is told when the stream begins (err is nil), and when it was lost
 	// (err says why) and will be tried again after wait.
 	Connection(err error, wait time.Duration)
-	// Segment is told of a segment that is durable and of its size in bytes.
-	Segment(name format.SegmentName, head *format.SegmentHead, size int64)
+	// Segment is told of a segment that is durable, how many transactions it holds, and its size in bytes.
+	Segment(name format.SegmentName, head *format.SegmentHead, transactions int, size int64)
 	// Warning is told of what does not stop the stream and yet needs somebody's
 	// attention: heartbeats or sequences that the role may not write or read.
 	Warning(err error)
@@ -220,6 +220,6 @@ func (r *run) pause(ctx context.Context, d time.Duration) bool {
 // silent is the Tracer of a Follow without one.
 type silent struct{}
 
-func (silent) Connection(error, time.Duration)                        {}
-func (silent) Segment(format.SegmentName, *format.SegmentHead, int64) {}
-func (silent) Warning(error)                                          {}
+func (silent) Connection(error, time.Duration)                             {}
+func (silent) Segment(format.SegmentName, *format.SegmentHead, int, int64) {}
+func (silent) Warning(error)                                               {}

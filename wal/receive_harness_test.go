@@ -145,8 +145,8 @@ func (l tracer) Connection(err error, wait time.Duration) {
 		l.t.Logf("connection lost, again in %s: %v", wait, err)
 	}
 }
-func (l tracer) Segment(format.SegmentName, *format.SegmentHead, int64) {}
-func (l tracer) Warning(err error)                                      { l.t.Logf("warning: %v", err) }
+func (l tracer) Segment(format.SegmentName, *format.SegmentHead, int, int64) {}
+func (l tracer) Warning(err error)                                           { l.t.Logf("warning: %v", err) }
 
 // memorySink keeps segments in memory and checks that they join.
 type memorySink struct {

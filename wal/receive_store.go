@@ -92,7 +92,7 @@ func (s *session) store(ctx context.Context, b *segmentBuilder, last format.Last
 		return nil, m, &sinkError{err}
 	}
 	s.sequences.remember(head.Sequences)
-	s.Tracer.Segment(name, head, size)
+	s.Tracer.Segment(name, head, len(b.transactions), size)
 	return head, m, nil
 }
 

@@ -187,36 +187,19 @@ func (s *Source) removeUnpublished(ctx context.Context, run uuid.UUID) (int, err
 type SegmentSink struct {
 	source *Source
 	log    uuid.UUID
-	put    func(format.SegmentName, int64)
 	now    func() time.Time
 }
 
-// SegmentSink returns a sink for the log. put is called after each segment that became durable, with its stored
-// size in bytes; it may be nil.
-func (s *Source) SegmentSink(log uuid.UUID, now func() time.Time, put func(format.SegmentName, int64)) *SegmentSink {
-	return &SegmentSink{source: s, log: log, put: put, now: now}
+// SegmentSink returns a sink for the log.
+func (s *Source) SegmentSink(log uuid.UUID, now func() time.Time) *SegmentSink {
+	return &SegmentSink{source: s, log: log, now: now}
 }
 
 // PutSegment stores one segment; it is durable when nil is returned.
 func (k *SegmentSink) PutSegment(ctx context.Context, name format.SegmentName, r io.Reader) error {
 	object := fmt.Sprintf("%s/log/%v/%s/%v.segment", k.source.folder, k.log, segmentDay(name, k.now()), name)
-	counted := &countingReader{r: r}
-	if err := k.source.repo.store.Put(ctx, object, counted); err != nil {
+	if err := k.source.repo.store.Put(ctx, object, r); err != nil {
 		return fmt.Errorf("put segment %v to %v: %w", name.From, name.To, err)
 	}
-	if k.put != nil {
-		k.put(name, counted.n)
-	}
 	return nil
-}
-
-type countingReader struct {
-	r io.Reader
-	n int64
-}
-
-func (c *countingReader) Read(p []byte) (int, error) {
-	n, err := c.r.Read(p)
-	c.n += int64(n)
-	return n, err
 }
