@@ -103,8 +103,8 @@ func (i *inspection) lookAtWhatTheLogLacks(ctx context.Context) error {
 			"unlogged tables are not in the log: a restore has them as of the snapshot", "ALTER TABLE … SET LOGGED if their rows matter"},
 		{`SELECT c.oid::regclass::text FROM pg_catalog.pg_class c WHERE c.relkind = 'm' ORDER BY 1`, Info, "materialized views",
 			"materialized views are refreshed by a restore, not copied", ""},
-		{`SELECT c.oid::regclass::text FROM pg_catalog.pg_class c WHERE c.relkind = 'f' ORDER BY 1`, Warning, "foreign tables",
-			"foreign tables are not in the backup: no snapshot holds their definitions, and their rows are elsewhere", "keep their CREATE statements elsewhere"},
+		{`SELECT c.oid::regclass::text FROM pg_catalog.pg_class c WHERE c.relkind = 'f' ORDER BY 1`, Info, "foreign tables",
+			"rows of foreign tables are on other servers, and in no backup of this one; snapshots hold their definitions", ""},
 	} {
 		if err := i.name(ctx, look.query, look.severity, look.topic, look.what, look.hint); err != nil {
 			return err

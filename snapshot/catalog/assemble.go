@@ -143,6 +143,9 @@ func (a *assembly) attachParts() {
 // settleIdentity finds the columns that identify a row in the log, and the
 // replica identity that is the user's own.
 func (t *Table) settleIdentity(recorded map[uint32]string) {
+	if t.foreign() {
+		return
+	}
 	t.ReplicaIdentity = t.LiveIdentity
 	if original, ok := recorded[t.OID]; ok && t.LiveIdentity == "f" {
 		t.ReplicaIdentity = original

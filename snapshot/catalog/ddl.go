@@ -24,17 +24,19 @@ func (s Section) String() string {
 // Stages of post-data. What is made in StageLate takes one stage for each object;
 // materialized views take three from StageRefresh on for each level of dependency.
 const (
-	StageIndexes      = 1         // indexes, and constraints that have one
-	StageMarks        = 2         // index attach, cluster and identity marks, statistics
-	StageLate         = 10        // views and functions that need a primary key, views of a cycle
-	StageForeignKeys  = 1_000_000 // foreign keys, and checks that are NOT VALID or NOT ENFORCED
-	StageTriggers     = 1_000_001 // triggers, rules, policies, row security
-	StageEnable       = 1_000_002 // their enabled states
-	StageSchemaGrants = 1_000_003 // grants on schemas, which others may need to grant in turn
-	StageGrants       = 1_000_004 // grants, comments on what post-data makes
-	StageRefresh      = 2_000_000 // materialized views' rows, indexes and marks
-	StagePublications = 3_000_000 // publications, default privileges
-	StageLast         = 3_000_001 // event triggers
+	StageIndexes = 1 // indexes, and constraints that have one
+	StageMarks   = 2 // index attach, cluster and identity marks, statistics
+	// StageForeignPartitions is where foreign tables become partitions.
+	StageForeignPartitions = 3
+	StageLate              = 10        // views and functions that need a primary key, views of a cycle
+	StageForeignKeys       = 1_000_000 // foreign keys, and checks that are NOT VALID or NOT ENFORCED
+	StageTriggers          = 1_000_001 // triggers, rules, policies, row security
+	StageEnable            = 1_000_002 // their enabled states
+	StageSchemaGrants      = 1_000_003 // grants on schemas, which others may need to grant in turn
+	StageGrants            = 1_000_004 // grants, comments on what post-data makes
+	StageRefresh           = 2_000_000 // materialized views' rows, indexes and marks
+	StagePublications      = 3_000_000 // publications, default privileges
+	StageLast              = 3_000_001 // event triggers
 )
 
 // Statement is one SQL statement, without a semicolon. It is run by itself.
@@ -197,6 +199,9 @@ func newPlanner(c *Catalog, o DDLOptions) *planner {
 		}
 	}
 	c.addPartitions(p.selected)
+	if o.Copy {
+		p.leaveForeignTables()
+	}
 	for i := range c.Views {
 		p.views[c.Views[i].OID] = &c.Views[i]
 	}
@@ -252,12 +257,21 @@ func (p *planner) leaveOut(what, format string, a ...any) {
 func (p *planner) make(m creatable, sql string) {
 	at, o := m.address(), m.head()
 	p.add(Statement{Kind: at.kind, Name: at.name, OID: o.OID, SQL: sql, at: at})
-	d := described{kind: at.kind, schema: o.Schema, sql: at.name, name: at.name, oid: o.OID, owner: o.Owner, comment: o.Comment, labels: o.SecurityLabels, acl: o.ACL}
-	if at.kind == "DOMAIN" {
-		d.onACL = "TYPE"
-	}
-	p.addProperties(d)
+	p.addProperties(p.described(m))
 	p.dependOnExtensions(Statement{Kind: at.kind, Name: at.name, OID: o.OID}, at.kind+" "+at.name, o.DependsOnExtensions)
+}
+
+// described tells an object under its own name.
+func (p *planner) described(m creatable) described {
+	at, o := m.address(), m.head()
+	d := described{kind: at.kind, schema: o.Schema, sql: at.name, name: at.name, oid: o.OID, owner: o.Owner, comment: o.Comment, labels: o.SecurityLabels, acl: o.ACL}
+	switch at.kind {
+	case "DOMAIN":
+		d.onACL = "TYPE"
+	case "SERVER":
+		d.onACL = "FOREIGN SERVER"
+	}
+	return d
 }
 
 // described is an object as COMMENT, GRANT and ALTER … OWNER name it.
@@ -275,6 +289,8 @@ type described struct {
 	onACL   string // kind in GRANT, where it differs
 	stage   int    // of comments and labels; 0: at once
 	grants  int    // stage of grants; 0: StageGrants
+
+	keepOwner bool // it stays its maker's
 }
 
 // addProperties adds what every object may have: owner, comment, security labels, grants.
@@ -285,7 +301,7 @@ func (p *planner) addProperties(d described) {
 }
 
 func (p *planner) addOwner(d described) {
-	if d.owner != "" && !p.o.NoOwner {
+	if d.owner != "" && !d.keepOwner && !p.o.NoOwner {
 		p.add(Statement{Kind: d.kind, Name: d.name, OID: d.oid, Table: d.table,
 			SQL: "ALTER " + d.kind + " " + d.sql + " OWNER TO " + QuoteIdent(d.owner)})
 	}

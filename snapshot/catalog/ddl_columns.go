@@ -189,6 +189,9 @@ func (p *planner) alterColumn(c *Column, s Statement, alter string) {
 	if options := optionsSQL(c.Options, nil); options != "" {
 		set("SET (" + options + ")")
 	}
+	if options := foreignOptions(c.ForeignOptions); options != "" {
+		set(strings.TrimSpace(options))
+	}
 }
 
 // setDefault adds a default that had to wait for something else.

@@ -98,7 +98,7 @@ func (t *Table) create(p *planner, n *node) {
 	if t.Persistence == "u" {
 		b.WriteString("UNLOGGED ")
 	}
-	b.WriteString("TABLE " + f.name.SQL())
+	b.WriteString(t.sqlKind() + " " + f.name.SQL())
 	if t.OfType != "" {
 		b.WriteString(" OF " + t.OfType)
 	}
@@ -128,14 +128,17 @@ func (t *Table) create(p *planner, n *node) {
 	if t.Tablespace != "" {
 		b.WriteString("\nTABLESPACE " + QuoteIdent(t.Tablespace))
 	}
-	p.add(Statement{Kind: "TABLE", Name: f.name.String(), OID: t.OID, Table: t.OID, SQL: b.String(), at: relationAddress("TABLE", f.name)})
+	if t.foreign() {
+		b.WriteString("\nSERVER " + QuoteIdent(t.Server) + foreignOptions(t.ForeignOptions))
+	}
+	p.add(Statement{Kind: t.sqlKind(), Name: f.name.String(), OID: t.OID, Table: t.OID, SQL: b.String(), at: relationAddress(t.sqlKind(), f.name)})
 	p.noteParents(&f)
 	p.alterColumns(&f, n, false)
 	p.addTableProperties(&f, n)
 	p.addIdentitySequences(&f)
 }
 
-func (t *Table) address() address { return relationAddress("TABLE", Name{t.Schema, t.Name}) }
+func (t *Table) address() address { return relationAddress(t.sqlKind(), Name{t.Schema, t.Name}) }
 
 func (p *planner) noteParents(f *tableForm) {
 	if !f.alone {
@@ -230,7 +233,7 @@ func (p *planner) addCheck(t *Table, k *Constraint) {
 // addTableProperties adds owner, comments and grants of the table, its columns and CHECKs.
 func (p *planner) addTableProperties(f *tableForm, n *node) {
 	t := f.t
-	d := described{kind: "TABLE", schema: f.name.Schema, sql: f.name.SQL(), name: f.name.String(), oid: t.OID, table: t.OID, owner: t.Owner, comment: t.Comment,
+	d := described{kind: t.sqlKind(), onACL: "TABLE", schema: f.name.Schema, sql: f.name.SQL(), name: f.name.String(), oid: t.OID, table: t.OID, owner: t.Owner, comment: t.Comment,
 		labels: t.SecurityLabels, acl: t.ACL}
 	p.addProperties(d)
 	p.addColumnComments(f, false)
@@ -297,8 +300,7 @@ func (p *planner) attachPartitions() {
 			continue
 		}
 		if f := p.form(t); f.attached && !f.alone {
-			p.add(Statement{Kind: "TABLE ATTACH", Name: f.name.String(), OID: t.OID, Table: t.OID,
-				SQL: "ALTER TABLE ONLY " + p.table(t.Parents[0]).SQL() + " ATTACH PARTITION " + f.name.SQL() + " " + t.Bound})
+			p.attachPartition(&f)
 		}
 	}
 }

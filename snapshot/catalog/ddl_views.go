@@ -55,8 +55,12 @@ func (p *planner) fillMaterialized(v *View, level int) {
 	stage := StageRefresh + 3*level
 	name := Name{v.Schema, v.Name}
 	if v.Populated {
-		p.addAt(stage, Statement{Kind: "MATERIALIZED VIEW DATA", Name: name.String(), OID: v.OID, Table: v.OID, Bytes: v.Bytes,
-			SQL: "REFRESH MATERIALIZED VIEW " + name.SQL(), Locks: []uint32{v.OID}, Reads: p.relations(v.Depends)})
+		s := Statement{Kind: "MATERIALIZED VIEW DATA", Name: name.String(), OID: v.OID, Table: v.OID, Bytes: v.Bytes,
+			SQL: "REFRESH MATERIALIZED VIEW " + name.SQL(), Locks: []uint32{v.OID}, Reads: p.relations(v.Depends)}
+		if p.readsForeign(v.Depends, map[Ref]bool{}) {
+			s.Optional = "the materialized view is empty; refresh it once the servers of its foreign tables can be reached"
+		}
+		p.addAt(stage, s)
 	}
 	for i := range v.Indexes {
 		x := &v.Indexes[i]

@@ -72,8 +72,12 @@ func (r *reader) fingerprintSQL() string {
 		{"pg_seclabel", "x.objoid, x.classoid, x.objsubid, x.xmin", "pg_seclabel x"},
 		{"pg_shseclabel", "x.objoid, x.xmin", "pg_shseclabel x WHERE x.classoid = 'pg_subscription'::regclass"},
 		{"pg_ts_config_map", "x.mapcfg, x.maptokentype, x.mapseqno, x.xmin", "pg_ts_config_map x WHERE x.mapcfg >= 16384"},
-		{"pg_user_mappings", "x.umid, x.srvid, x.umuser", "pg_user_mappings x"},
+		{"pg_foreign_table", "x.ftrelid, x.xmin", "pg_foreign_table x"},
+		{"pg_user_mappings", "x.umid, x.srvid, x.umuser, x.umoptions", "pg_user_mappings x"},
 		{"pg_subscription", "x.oid, x.subname", "pg_subscription x"},
+	}
+	if r.may.UserMappings {
+		parts = append(parts, struct{ catalog, key, from string }{"pg_user_mapping", "x.oid, x.xmin", "pg_user_mapping x"})
 	}
 	if r.c.ServerVersion >= 150000 {
 		parts = append(parts, struct{ catalog, key, from string }{"pg_publication_namespace", "x.oid, x.xmin",

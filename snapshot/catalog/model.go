@@ -12,6 +12,9 @@ type Catalog struct {
 	Types                    []Type
 	Functions                []Function
 	Sequences                []Sequence
+	ForeignDataWrappers      []ForeignDataWrapper
+	ForeignServers           []ForeignServer
+	UserMappings             []UserMapping
 	TextSearchParsers        []TextSearchParser
 	TextSearchTemplates      []TextSearchTemplate
 	TextSearchDictionaries   []TextSearchDictionary

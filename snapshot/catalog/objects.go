@@ -45,6 +45,9 @@ func (c *Catalog) objects() iter.Seq[object] {
 			each(c.Types, yield) &&
 			each(c.Functions, yield) &&
 			each(c.Sequences, yield) &&
+			each(c.ForeignDataWrappers, yield) &&
+			each(c.ForeignServers, yield) &&
+			each(c.UserMappings, yield) &&
 			each(c.TextSearchParsers, yield) &&
 			each(c.TextSearchTemplates, yield) &&
 			each(c.TextSearchDictionaries, yield) &&
@@ -92,6 +95,9 @@ const (
 	rankType
 	rankSequence
 	rankFunction
+	rankForeignDataWrapper
+	rankForeignServer
+	rankUserMapping
 	rankTextSearchParser
 	rankTextSearchTemplate
 	rankTextSearchDictionary

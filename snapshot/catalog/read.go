@@ -38,7 +38,7 @@ func Read(ctx context.Context, q Querier) (*Catalog, error) {
 		}
 	}
 	for _, step := range []func(context.Context) error{
-		r.readMembership, r.readSimpleObjects, r.readTextSearch, r.readTypes, r.readRelations, r.readTableParts,
+		r.readMembership, r.readSimpleObjects, r.readForeignData, r.readTextSearch, r.readTypes, r.readRelations, r.readTableParts,
 		r.readPrivileged, r.readPrivileges, r.readLabels, r.readDependencies, r.readUnsupported,
 	} {
 		if err := step(ctx); err != nil {
@@ -59,8 +59,9 @@ func Read(ctx context.Context, q Querier) (*Catalog, error) {
 
 // reader gathers rows, query by query, until assemble puts them together.
 type reader struct {
-	q Querier
-	c *Catalog
+	q   Querier
+	c   *Catalog
+	may rights
 
 	members      map[Ref]uint32 // extension that an object belongs to
 	typeRows     []typeRow
@@ -139,16 +140,25 @@ func expand(sql string) string {
 	}
 }
 
-// readVersion reads the server's version. For the rest of the transaction it turns off
+// rights say which columns with secrets the role may read: superusers and members of pg_read_all_data may all.
+type rights struct {
+	UserMappings  bool // pg_user_mapping
+	Subscriptions bool // pg_subscription.subconninfo
+}
+
+// readVersion reads the server's version and the role's rights. For the rest of the transaction it turns off
 // jit, which compiles such queries for longer than they run.
 func (r *reader) readVersion(ctx context.Context) error {
 	rows, err := collect[struct {
+		rights
 		Version int
 		JIT     string
-	}](ctx, r, "reading the server's version",
-		`SELECT current_setting('server_version_num')::int AS version, set_config('jit', 'off', true) AS jit`)
+	}](ctx, r, "reading the server's version", `
+SELECT current_setting('server_version_num')::int AS version, set_config('jit', 'off', true) AS jit,
+       has_table_privilege('pg_catalog.pg_user_mapping', 'SELECT') AS user_mappings,
+       has_column_privilege('pg_catalog.pg_subscription', 'subconninfo', 'SELECT') AS subscriptions`)
 	if err == nil {
-		r.c.ServerVersion = rows[0].Version
+		r.c.ServerVersion, r.may = rows[0].Version, rows[0].rights
 	}
 	return err
 }

@@ -19,7 +19,7 @@ func (r *reader) readRelations(ctx context.Context) error {
 	var err error
 	r.parents, err = collect[parentRow](ctx, r, "reading inheritance", `
 SELECT i.inhrelid AS child, i.inhparent AS parent FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
-WHERE c.relkind IN ('r', 'p') ORDER BY i.inhrelid, i.inhseqno`)
+WHERE c.relkind IN ('r', 'p', 'f') ORDER BY i.inhrelid, i.inhseqno`)
 	if err != nil {
 		return err
 	}
@@ -74,12 +74,13 @@ SELECT c.oid, n.nspname::text AS schema, c.relname::text AS name, pg_get_userbyi
        c.reloptions AS options, toast.reloptions AS toast_options,
        CASE WHEN am.amname <> 'heap' THEN am.amname::text ELSE '' END AS access_method, coalesce(ts.spcname::text, '') AS tablespace,
        c.relreplident::text AS live_identity, c.relrowsecurity AS row_security, c.relforcerowsecurity AS force_row_security,
-       {acl c.relacl r c.relowner}
+       coalesce(fs.srvname::text, '') AS server, ft.ftoptions AS foreign_options, {acl c.relacl r c.relowner}
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace {note pg_class c}
 LEFT JOIN pg_class toast ON toast.oid = c.reltoastrelid
 LEFT JOIN pg_am am ON am.oid = c.relam
 LEFT JOIN pg_tablespace ts ON ts.oid = c.reltablespace
-WHERE c.relkind IN ('r', 'p') AND c.relpersistence <> 't' AND {user n} AND {own pg_class c} ORDER BY n.nspname, c.relname`)
+LEFT JOIN pg_foreign_table ft ON ft.ftrelid = c.oid LEFT JOIN pg_foreign_server fs ON fs.oid = ft.ftserver
+WHERE c.relkind IN ('r', 'p', 'f') AND c.relpersistence <> 't' AND {user n} AND {own pg_class c} ORDER BY n.nspname, c.relname`)
 	return err
 }
 
@@ -109,7 +110,7 @@ SELECT a.attrelid AS relation, a.attnum, a.attname::text AS name, a.atttypid AS 
        a.attidentity::text AS identity, a.attgenerated::text AS generated,
        CASE WHEN a.attcollation NOT IN (0, t.typcollation) THEN quote_ident(ln.nspname) || '.' || quote_ident(l.collname) ELSE '' END AS collation,
        CASE WHEN a.attstorage <> t.typstorage THEN a.attstorage::text ELSE '' END AS storage, a.attcompression::text AS compression,
-       coalesce(a.attstattarget, -1)::int4 AS statistics, a.attoptions AS options, a.attislocal AS local, a.attinhcount::int4 AS inherited,
+       coalesce(a.attstattarget, -1)::int4 AS statistics, a.attoptions AS options, a.attfdwoptions AS foreign_options, a.attislocal AS local, a.attinhcount::int4 AS inherited,
        CASE WHEN a.atthasmissing THEN coalesce(a.attmissingval::text, '') ELSE '' END AS missing,
        coalesce(note.description, '') AS comment,
        a.attacl::text[] AS acl_items, CASE WHEN a.attacl IS NOT NULL THEN acldefault('c', c.relowner)::text[] END AS acl_initial
@@ -118,7 +119,7 @@ JOIN pg_type t ON t.oid = a.atttypid
 LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
 LEFT JOIN pg_collation l ON l.oid = a.attcollation LEFT JOIN pg_namespace ln ON ln.oid = l.collnamespace
 LEFT JOIN pg_description note ON note.classoid = 'pg_class'::regclass AND note.objoid = a.attrelid AND note.objsubid = a.attnum
-WHERE a.attnum > 0 AND NOT a.attisdropped AND c.relkind IN ('r', 'p', 'v', 'm', 'c') AND c.relpersistence <> 't'
+WHERE a.attnum > 0 AND NOT a.attisdropped AND c.relkind IN ('r', 'p', 'f', 'v', 'm', 'c') AND c.relpersistence <> 't'
   AND {user n} AND {own pg_class c}
 ORDER BY a.attrelid, a.attnum`)
 	return err

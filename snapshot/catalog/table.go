@@ -2,10 +2,10 @@ package catalog
 
 import "slices"
 
-// Table is an ordinary or a partitioned table.
+// Table is an ordinary, a partitioned or a foreign table.
 type Table struct {
 	Object
-	Kind        string `json:",omitzero"` // "r" ordinary, "p" partitioned
+	Kind        string `json:",omitzero"` // "r" ordinary, "p" partitioned, "f" foreign
 	Persistence string `json:",omitzero"` // "p" permanent, "u" unlogged
 	FileNode    uint32 `json:",omitzero"` // pg_class.relfilenode as of the snapshot
 	Bytes       int64  `json:",omitzero"` // pg_table_size: TOAST included, indexes not
@@ -28,6 +28,9 @@ type Table struct {
 	AccessMethod string   `json:",omitzero"` // empty: heap, or none
 	Tablespace   string   `json:",omitzero"` // empty: the database's
 
+	Server         string   `json:",omitzero"` // of a foreign table
+	ForeignOptions []string `json:",omitzero"` // name=value
+
 	// ReplicaIdentity is the user's own: d default, n nothing, f full, i index.
 	// Where pgrecall set FULL on the source this is what it was before.
 	ReplicaIdentity string `json:",omitzero"`
@@ -42,7 +45,7 @@ type Table struct {
 }
 
 // HasRows reports whether the table stores rows itself; a partitioned table has
-// none of its own.
+// none of its own, and those of a foreign table are elsewhere.
 func (t *Table) HasRows() bool { return t.Kind == "r" }
 
 // CopyColumns are the columns whose values are copied: not dropped, not
@@ -83,6 +86,7 @@ type Column struct {
 	Compression    string   `json:",omitzero"` // "" default, "p" pglz, "l" lz4
 	Statistics     int32    `json:",omitzero"` // -1: default
 	Options        []string `json:",omitzero"`
+	ForeignOptions []string `json:",omitzero"` // name=value
 	Local          bool     `json:",omitzero"`
 	Inherited      int32    `json:",omitzero"` // number of parents that have it
 	Missing        string   `json:",omitzero"` // attmissingval, the array's text; empty: none
