@@ -40,6 +40,7 @@ func (p *planner) postData() {
 	}
 	p.addViewParts()
 	p.addPublications()
+	p.addSubscriptions()
 	p.addDefaultPrivileges()
 	p.addEventTriggers()
 }

@@ -74,7 +74,7 @@ func (r *reader) fingerprintSQL() string {
 		{"pg_ts_config_map", "x.mapcfg, x.maptokentype, x.mapseqno, x.xmin", "pg_ts_config_map x WHERE x.mapcfg >= 16384"},
 		{"pg_foreign_table", "x.ftrelid, x.xmin", "pg_foreign_table x"},
 		{"pg_user_mappings", "x.umid, x.srvid, x.umuser, x.umoptions", "pg_user_mappings x"},
-		{"pg_subscription", "x.oid, x.subname", "pg_subscription x"},
+		{"pg_subscription", r.subscriptionColumns(), "pg_subscription s WHERE " + ours},
 	}
 	if r.may.UserMappings {
 		parts = append(parts, struct{ catalog, key, from string }{"pg_user_mapping", "x.oid, x.xmin", "pg_user_mapping x"})

@@ -24,6 +24,7 @@ type Catalog struct {
 	Statistics               []Statistics
 	Casts                    []Cast
 	EventTriggers            []EventTrigger
+	Subscriptions            []Subscription
 	Publications             []Publication
 	DefaultPrivileges        []DefaultPrivileges
 

@@ -57,7 +57,8 @@ func (c *Catalog) objects() iter.Seq[object] {
 			each(c.Casts, yield) &&
 			each(c.Statistics, yield) &&
 			each(c.EventTriggers, yield) &&
-			each(c.Publications, yield)
+			each(c.Publications, yield) &&
+			each(c.Subscriptions, yield)
 	}
 }
 

@@ -39,7 +39,7 @@ func Read(ctx context.Context, q Querier) (*Catalog, error) {
 	}
 	for _, step := range []func(context.Context) error{
 		r.readMembership, r.readSimpleObjects, r.readForeignData, r.readTextSearch, r.readTypes, r.readRelations, r.readTableParts,
-		r.readPrivileged, r.readPrivileges, r.readLabels, r.readDependencies, r.readUnsupported,
+		r.readPrivileged, r.readSubscriptions, r.readPrivileges, r.readLabels, r.readDependencies, r.readUnsupported,
 	} {
 		if err := step(ctx); err != nil {
 			return nil, err

@@ -34,6 +34,7 @@ const (
 	ClassTextSearchTemplate      Class = "pg_ts_template"
 	ClassTextSearchDictionary    Class = "pg_ts_dict"
 	ClassTextSearchConfiguration Class = "pg_ts_config"
+	ClassSubscription            Class = "pg_subscription"
 	ClassDatabase                Class = "pg_database"
 )
 

@@ -20,7 +20,6 @@ func (r *reader) readUnsupported(ctx context.Context) error {
 		{"pg_language", "pg_language o", "o.oid >= 16384"},
 		{"pg_transform", "pg_transform o", "o.oid >= 16384"},
 		{"pg_am", "pg_am o", "o.oid >= 16384"},
-		{"pg_subscription", "pg_subscription o", "o.subdbid = (SELECT oid FROM pg_database WHERE datname = current_database())"},
 	}
 	var b strings.Builder
 	for _, k := range kinds {
