@@ -16,15 +16,23 @@ type dependencyRow struct {
 }
 
 // readDependencies reads the normal dependencies ('n') among user objects, and
-// those on extensions that ALTER … DEPENDS ON EXTENSION makes ('x'). Internal
-// and automatic ones tie an object to its own parts, which the model does by itself.
+// those on extensions that ALTER … DEPENDS ON EXTENSION makes ('x'). Internal and automatic ones tie an object to its own
+// parts, which the model does by itself; only operator families, their classes and members, and up to PostgreSQL 14
+// generated columns, have automatic ones on what they are made of. That a function uses a transform is noted
+// only where one of its arguments has the type (ProcedureCreate in src/backend/catalog/pg_proc.c).
 func (r *reader) readDependencies(ctx context.Context) error {
 	var err error
 	r.dependencies, err = collect[dependencyRow](ctx, r, "reading dependencies", `
 SELECT d.classid::regclass::text AS class, d.objid AS object, d.refclassid::regclass::text AS ref_class, d.refobjid AS ref,
        d.deptype::text AS type
 FROM pg_depend d
-WHERE d.deptype IN ('n', 'x') AND d.refobjid >= 16384 AND d.objid >= 16384 AND d.refclassid <> 'pg_namespace'::regclass`)
+WHERE (d.deptype IN ('n', 'x') OR d.deptype = 'a' AND (d.classid IN ('pg_opfamily'::regclass, 'pg_opclass'::regclass, 'pg_amop'::regclass, 'pg_amproc'::regclass)
+       `+r.since(15, ``, `OR d.classid = 'pg_class'::regclass AND d.objsubid > 0`)+`))
+  AND d.refobjid >= 16384 AND d.objid >= 16384 AND d.refclassid <> 'pg_namespace'::regclass
+UNION ALL
+SELECT 'pg_proc', p.oid, 'pg_transform', t.oid, 'n'
+FROM pg_proc p JOIN pg_transform t ON t.trflang = p.prolang AND t.trftype = ANY (p.protrftypes::oid[])
+WHERE p.protrftypes IS NOT NULL AND p.oid >= 16384 AND t.oid >= 16384`)
 	return err
 }
 
@@ -58,11 +66,17 @@ func (r *reader) assemble() {
 			a.composites[t.Relation] = t
 		}
 	}
+	for i := range r.baseTypes {
+		if t := a.types[r.baseTypes[i].OID]; t != nil {
+			t.BaseType = &r.baseTypes[i].BaseType
+		}
+	}
 	for _, t := range r.typeRows {
 		a.typeRows[t.OID] = t
 	}
 	a.attachColumns()
 	a.attachParts()
+	a.attachMembers()
 	for _, p := range r.parents {
 		if t := a.tables[p.Child]; t != nil {
 			t.Parents = append(t.Parents, p.Parent)
@@ -71,9 +85,10 @@ func (r *reader) assemble() {
 	for i := range r.c.Tables {
 		r.c.Tables[i].settleIdentity(r.identities)
 	}
-	a.forgetDroppedRoles()
 	a.attachLabels()
 	a.attachDependencies()
+	a.attachImplicit()
+	a.forgetDroppedRoles()
 }
 
 func (a *assembly) attachColumns() {
@@ -212,6 +227,14 @@ func (a *assembly) openSlots() {
 				a.needs[Ref{ClassRelation, o.Relation}] = &o.Depends
 			}
 			a.openConstraints(o.Constraints)
+		case *OperatorClass:
+			for _, m := range o.Members {
+				a.needs[Ref{m.Class, m.OID}] = &o.Depends
+			}
+		case *OperatorFamily:
+			for i := range o.Members {
+				a.needs[Ref{o.Members[i].Class, o.Members[i].OID}] = &o.Members[i].Depends
+			}
 		case *View:
 			a.openRelationParts(o.Columns, o.Indexes, o.Triggers, o.Rules)
 		case *Table:

@@ -69,6 +69,7 @@ type Statement struct {
 	Exists string
 
 	at     address // of the object made
+	drop   string  // what drops it, where that is not DROP of its address
 	undo   string  // what has to precede the drops of a script, and when
 	undoIf string
 }
@@ -255,8 +256,13 @@ func (p *planner) leaveOut(what, format string, a ...any) {
 
 // make adds the statement that creates an object under its own name, and what every object may have.
 func (p *planner) make(m creatable, sql string) {
+	p.makeToDrop(m, sql, "")
+}
+
+// makeToDrop is make for an object that goes by a statement of its own.
+func (p *planner) makeToDrop(m creatable, sql, drop string) {
 	at, o := m.address(), m.head()
-	p.add(Statement{Kind: at.kind, Name: at.name, OID: o.OID, SQL: sql, at: at})
+	p.add(Statement{Kind: at.kind, Name: at.name, OID: o.OID, SQL: sql, at: at, drop: drop})
 	p.addProperties(p.described(m))
 	p.dependOnExtensions(Statement{Kind: at.kind, Name: at.name, OID: o.OID}, at.kind+" "+at.name, o.DependsOnExtensions)
 }

@@ -100,11 +100,15 @@ func (f *Function) create(p *planner, _ *node) {
 }
 
 func (f *Function) address() address {
-	kind := "FUNCTION"
-	if f.Kind == "p" {
-		kind = "PROCEDURE"
+	name := Name{f.Schema, f.Name}
+	if f.Kind != "p" {
+		return functionAddress("FUNCTION", name, f.Types)
 	}
-	return functionAddress(kind, Name{f.Schema, f.Name}, f.Types)
+	a := functionAddress("PROCEDURE", name, f.Types)
+	if f.Input != "" {
+		a.name = name.SQL() + "(" + f.Input + ")"
+	}
+	return a
 }
 
 // dependOnExtensions adds ALTER … DEPENDS ON EXTENSION for each extension.
@@ -113,30 +117,6 @@ func (p *planner) dependOnExtensions(s Statement, object string, extensions []st
 		s.SQL = "ALTER " + object + " DEPENDS ON EXTENSION " + QuoteIdent(e)
 		p.addAt(StageEnable, s)
 	}
-}
-
-func (k *Cast) create(p *planner, _ *node) {
-	sql := "CREATE CAST " + k.Name
-	switch k.Method {
-	case "f":
-		sql += " WITH FUNCTION " + k.Function
-	case "i":
-		sql += " WITH INOUT"
-	default:
-		sql += " WITHOUT FUNCTION"
-	}
-	switch k.Context {
-	case "a":
-		sql += " AS ASSIGNMENT"
-	case "i":
-		sql += " AS IMPLICIT"
-	}
-	p.make(k, sql)
-}
-
-func (k *Cast) address() address {
-	return address{"pg_cast", "SELECT oid FROM pg_catalog.pg_cast WHERE '(' || pg_catalog.format_type(castsource, NULL) || ' AS ' || pg_catalog.format_type(casttarget, NULL) || ')' = " +
-		quoteLiteral(k.Name), "CAST", k.Name}
 }
 
 func (t *Type) create(p *planner, n *node) {
@@ -158,12 +138,19 @@ func (t *Type) create(p *planner, n *node) {
 		sql = p.domainSQL(t, n)
 	case TypeRange:
 		sql = rangeSQL(t)
+	case TypeBase:
+		sql = baseSQL(t)
+	case TypeShell:
+		sql = "CREATE TYPE " + t.SQLName()
 	}
-	p.make(t, sql)
+	p.makeToDrop(t, sql, dropCircle(t, n.circle))
 	name := t.Schema + "." + t.Name
 	for _, c := range t.Columns {
 		p.addComment(described{kind: "COLUMN", sql: t.SQLName() + "." + QuoteIdent(c.Name), name: name + "." + c.Name, oid: t.OID,
 			comment: c.Comment, labels: c.SecurityLabels})
+	}
+	if t.DefaultDropped {
+		p.add(Statement{Kind: "DOMAIN", Name: t.SQLName(), OID: t.OID, SQL: "ALTER DOMAIN " + t.SQLName() + " DROP DEFAULT"})
 	}
 	p.addDomainParts(t, n)
 }

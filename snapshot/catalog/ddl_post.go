@@ -35,6 +35,7 @@ func (p *planner) postData() {
 		}
 	}
 	p.addStatistics()
+	p.addImplicit()
 	if !p.whole() {
 		return
 	}

@@ -46,7 +46,7 @@ func functionAddress(kind string, n Name, types string) address {
 //
 // A statement is to be run only if its Exists, asked before the first one runs, is true or empty.
 // Where something else depends on an object the server refuses the drop; DropDependents
-// tells it beforehand. A range type with a canonical function cannot be dropped without CASCADE.
+// tells it beforehand. A type that names functions which take it goes together with them.
 func (s Script) Drops() []Statement {
 	var drops []Statement
 	for _, made := range s.Statements {
@@ -56,9 +56,12 @@ func (s Script) Drops() []Statement {
 	}
 	for _, made := range slices.Backward(s.Statements) {
 		if made.at.kind != "" && !made.IfMissing {
-			// IF EXISTS: it may have gone with one dropped before it.
-			drops = append(drops, Statement{Kind: made.Kind, Name: made.Name, OID: made.OID, Table: made.Table,
-				SQL: "DROP " + made.at.kind + " IF EXISTS " + made.at.name, Exists: made.Exists, at: made.at})
+			drop := made.drop
+			if drop == "" {
+				// IF EXISTS: it may have gone with one dropped before it.
+				drop = "DROP " + made.at.kind + " IF EXISTS " + made.at.name
+			}
+			drops = append(drops, Statement{Kind: made.Kind, Name: made.Name, OID: made.OID, Table: made.Table, SQL: drop, Exists: made.Exists, at: made.at})
 		}
 	}
 	return drops

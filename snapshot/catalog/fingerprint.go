@@ -84,11 +84,12 @@ func (r *reader) fingerprintSQL() string {
 			"pg_publication_namespace x JOIN pg_publication p ON p.oid = x.pnpubid WHERE p.pubname !~ '^pgrecall'"})
 	}
 	for _, whole := range []string{"pg_enum", "pg_extension", "pg_collation", "pg_cast", "pg_default_acl", "pg_statistic_ext",
-		"pg_operator", "pg_opclass", "pg_opfamily", "pg_conversion", "pg_ts_parser", "pg_ts_dict", "pg_ts_template", "pg_ts_config",
+		"pg_operator", "pg_opclass", "pg_opfamily", "pg_amop", "pg_amproc", "pg_conversion", "pg_ts_parser", "pg_ts_dict", "pg_ts_template", "pg_ts_config",
 		"pg_foreign_data_wrapper", "pg_foreign_server", "pg_language", "pg_transform", "pg_am", "pg_tablespace"} {
 		parts = append(parts, struct{ catalog, key, from string }{whole, "x.oid, x.xmin", whole + " x WHERE x.oid >= 16384"})
 	}
-	parts = append(parts, struct{ catalog, key, from string }{"pg_range", "x.rngtypid, x.xmin", "pg_range x WHERE x.rngtypid >= 16384"})
+	parts = append(parts, struct{ catalog, key, from string }{"pg_range", "x.rngtypid, x.xmin", "pg_range x WHERE x.rngtypid >= 16384"},
+		struct{ catalog, key, from string }{"pg_aggregate", "x.aggfnoid, x.xmin", "pg_aggregate x WHERE x.aggfnoid >= 16384"})
 	var b strings.Builder
 	b.WriteString(expand(`WITH nsp AS MATERIALIZED (SELECT n.oid FROM pg_namespace n WHERE {user n}),
 rel AS MATERIALIZED (SELECT c.oid FROM pg_class c JOIN nsp ON nsp.oid = c.relnamespace WHERE c.relpersistence <> 't')

@@ -9,8 +9,14 @@ type Catalog struct {
 	Schemas                  []Schema
 	Extensions               []Extension
 	Collations               []Collation
+	Languages                []Language
 	Types                    []Type
 	Functions                []Function
+	Aggregates               []Aggregate
+	AccessMethods            []AccessMethod
+	Operators                []Operator
+	OperatorFamilies         []OperatorFamily
+	OperatorClasses          []OperatorClass
 	Sequences                []Sequence
 	ForeignDataWrappers      []ForeignDataWrapper
 	ForeignServers           []ForeignServer
@@ -23,10 +29,13 @@ type Catalog struct {
 	Views                    []View
 	Statistics               []Statistics
 	Casts                    []Cast
+	Conversions              []Conversion
+	Transforms               []Transform
 	EventTriggers            []EventTrigger
 	Subscriptions            []Subscription
 	Publications             []Publication
 	DefaultPrivileges        []DefaultPrivileges
+	Implicit                 []Implicit
 
 	// Unsupported lists every object of the database that a restore of this model
 	// will lack. Callers must show it.
@@ -125,21 +134,24 @@ const (
 	TypeDomain    = "d"
 	TypeComposite = "c"
 	TypeRange     = "r"
+	TypeBase      = "b"
+	TypeShell     = "p" // a name declared and not yet defined
 )
 
-// Type is an enum, domain, composite or range type; Kind says which, and only its
-// fields are set.
+// Type is a type that was made by itself; Kind says of which kind, and only its fields are set.
 type Type struct {
 	Object
 	Kind   string   `json:",omitzero"`
 	Labels []string `json:",omitzero"` // enum, in order
 
 	// Domain.
-	Base        string       `json:",omitzero"` // with its modifiers
-	Collation   string       `json:",omitzero"` // where it is not the base type's own; domain and range
-	NotNull     bool         `json:",omitzero"`
-	Default     string       `json:",omitzero"`
-	Constraints []Constraint `json:",omitzero"`
+	Base      string `json:",omitzero"` // with its modifiers
+	Collation string `json:",omitzero"` // where it is not the base type's own; domain and range
+	NotNull   bool   `json:",omitzero"`
+	Default   string `json:",omitzero"`
+	// DefaultDropped says that there is none although Base has one.
+	DefaultDropped bool         `json:",omitzero"`
+	Constraints    []Constraint `json:",omitzero"`
 
 	// Composite.
 	Relation uint32   `json:",omitzero"` // its pg_class oid
@@ -152,6 +164,8 @@ type Type struct {
 	SubtypeDiff    string `json:",omitzero"`
 	Multirange     string `json:",omitzero"` // its name; it is in the range's schema unless MultirangeSchema says otherwise
 	MultirangeIn   string `json:",omitzero"` // its schema
+
+	BaseType *BaseType `json:",omitzero"`
 }
 
 // Function is a function or procedure.
@@ -159,6 +173,7 @@ type Function struct {
 	Object
 	Kind       string `json:",omitzero"` // "f", "p" or "w"
 	Types      string `json:",omitzero"` // the input types, as in DROP FUNCTION name(types)
+	Input      string `json:",omitzero"` // of a procedure: Types, each with IN; without, DROP PROCEDURE also looks at OUT parameters
 	Definition string `json:",omitzero"` // pg_get_functiondef
 }
 
@@ -185,16 +200,6 @@ type Statistics struct {
 	Definition string `json:",omitzero"` // pg_get_statisticsobjdef
 	TableSQL   string `json:",omitzero"` // the table's name as Definition ends with it
 	Target     int32  `json:",omitzero"` // -1: default
-}
-
-// Cast is a user-defined cast.
-type Cast struct {
-	Object          // Name is "(source AS target)"
-	Source   string `json:",omitzero"`
-	Target   string `json:",omitzero"`
-	Function string `json:",omitzero"` // signature, empty unless Method is "f"
-	Method   string `json:",omitzero"` // "f" function, "b" binary, "i" inout
-	Context  string `json:",omitzero"` // "e" explicit, "a" assignment, "i" implicit
 }
 
 // EventTrigger is a user's event trigger.

@@ -5,9 +5,6 @@ import (
 	"strings"
 )
 
-// classShell stands for the shell of a range type whose canonical function takes it.
-const classShell Class = "shell"
-
 // needSchemas makes every node need its schema, or the extension that made it. A
 // copy may be in a schema that the catalog does not have.
 func (p *planner) needSchemas() {
@@ -32,8 +29,10 @@ func (p *planner) needSchemas() {
 		}
 	}
 	for _, n := range p.nodes {
-		if ref, ok := schemas[p.schemaOf(n)]; ok && n.ref != ref {
-			n.needs = append(n.needs, ref)
+		for _, name := range append(n.schemas, p.schemaOf(n)) {
+			if ref, ok := schemas[name]; ok && n.ref != ref {
+				n.needs = append(n.needs, ref)
+			}
 		}
 	}
 }
@@ -84,36 +83,21 @@ func (p *planner) schemaOf(n *node) string {
 	return n.key[0]
 }
 
-// prepare makes CHECK constraints of domains parts that can wait, and the shell that a range's canonical function takes.
+// prepare makes CHECK constraints of domains parts that can wait, and the shell that functions of the type take.
 func (t *Type) prepare(p *planner, n *node) {
 	for i := range t.Constraints {
 		k := &t.Constraints[i]
 		if k.Kind == "c" && k.Validated {
 			n.parts = append(n.parts, &part{ref: Ref{ClassConstraint, k.OID}, needs: k.Depends,
 				emit: func() { p.addDomainConstraint(t, k) }})
+		} else {
+			n.along = append(n.along, k.Depends...)
 		}
 	}
-	if t.Canonical == "" {
-		return
+	if t.MultirangeIn != "" {
+		n.schemas = append(n.schemas, t.MultirangeIn)
 	}
-	// The canonical function takes the range, and the range names the function.
-	shell := &node{ref: Ref{classShell, t.OID}, rank: rankType, object: t, key: []string{t.Schema, t.Name, "shell"},
-		emit: func() {
-			p.add(Statement{Kind: "SHELL TYPE", Name: t.Schema + "." + t.Name, OID: t.OID, SQL: "CREATE TYPE " + t.SQLName()})
-		}}
-	p.nodes[shell.ref] = shell
-	n.needs = append(n.needs, shell.ref)
-	for _, ref := range t.Depends {
-		f := p.nodes[ref]
-		if f == nil || ref.Class != ClassFunction {
-			continue
-		}
-		for i := range f.needs {
-			if f.needs[i] == n.ref {
-				f.needs[i] = shell.ref
-			}
-		}
-	}
+	t.prepareShell(p, n)
 }
 
 // prepare makes defaults and CHECK constraints parts that can wait, and the table need its parents.
@@ -202,6 +186,7 @@ func (p *planner) restrict() {
 		}
 		keep[n.ref] = n
 		queue = append(queue, n.allNeeds()...)
+		queue = append(queue, n.along...)
 		if n.ref.Class == ClassType {
 			if shell := p.nodes[Ref{classShell, n.ref.OID}]; shell != nil {
 				shell.exists = n.exists
@@ -220,7 +205,13 @@ func (p *planner) restrict() {
 			want(n, false)
 		}
 	}
-	for len(queue) > 0 {
+	for {
+		if len(queue) == 0 {
+			queue = p.castsFor(keep)
+		}
+		if len(queue) == 0 {
+			break
+		}
 		ref := queue[0]
 		queue = queue[1:]
 		n := p.nodes[ref]
@@ -236,9 +227,16 @@ func (p *planner) restrict() {
 	p.nodes = keep
 }
 
-// partNeeds are what a table's indexes, statistics, triggers and policies need.
+// partNeeds are what a table's indexes, statistics, triggers and policies need, and constraints made after the rows.
 func (p *planner) partNeeds(t *Table) []Ref {
 	var needs []Ref
+	for i := range t.Constraints {
+		k := &t.Constraints[i]
+		if k.Kind == "c" && !k.Validated || k.Kind == "f" && p.restoresKey(t, k) {
+			// The other table is there, and its key is no object of its own.
+			needs = append(needs, slices.DeleteFunc(slices.Clone(k.Depends), func(r Ref) bool { return r.Class == ClassRelation })...)
+		}
+	}
 	for _, i := range t.Indexes {
 		needs = append(needs, i.Depends...)
 	}

@@ -42,8 +42,14 @@ func (c *Catalog) objects() iter.Seq[object] {
 		_ = each(c.Schemas, yield) &&
 			each(c.Extensions, yield) &&
 			each(c.Collations, yield) &&
+			each(c.Languages, yield) &&
 			each(c.Types, yield) &&
 			each(c.Functions, yield) &&
+			each(c.Aggregates, yield) &&
+			each(c.AccessMethods, yield) &&
+			each(c.Operators, yield) &&
+			each(c.OperatorFamilies, yield) &&
+			each(c.OperatorClasses, yield) &&
 			each(c.Sequences, yield) &&
 			each(c.ForeignDataWrappers, yield) &&
 			each(c.ForeignServers, yield) &&
@@ -55,6 +61,8 @@ func (c *Catalog) objects() iter.Seq[object] {
 			each(c.Tables, yield) &&
 			each(c.Views, yield) &&
 			each(c.Casts, yield) &&
+			each(c.Conversions, yield) &&
+			each(c.Transforms, yield) &&
 			each(c.Statistics, yield) &&
 			each(c.EventTriggers, yield) &&
 			each(c.Publications, yield) &&
@@ -83,19 +91,28 @@ func (f *Function) ref() Ref     { return Ref{ClassFunction, f.OID} }
 func (q *Sequence) ref() Ref     { return Ref{ClassRelation, q.OID} }
 func (t *Table) ref() Ref        { return Ref{ClassRelation, t.OID} }
 func (v *View) ref() Ref         { return Ref{ClassRelation, v.OID} }
-func (k *Cast) ref() Ref         { return Ref{ClassCast, k.OID} }
 func (x *Statistics) ref() Ref   { return Ref{ClassStatistics, x.OID} }
 func (e *EventTrigger) ref() Ref { return Ref{ClassEventTrigger, e.OID} }
 func (b *Publication) ref() Ref  { return Ref{ClassPublication, b.OID} }
 
-// Ranks order objects that are free to go: kinds that others are usually made of come first.
+// Ranks order objects that are free to go: kinds that others are usually made of come first. Expressions use casts and
+// default operator classes (ORDER BY, DISTINCT) without a dependency that says so.
 const (
 	rankSchema = iota
 	rankExtension
+	rankLanguage
 	rankCollation
 	rankType
 	rankSequence
 	rankFunction
+	rankAggregate
+	rankAccessMethod
+	rankOperator
+	rankOperatorFamily
+	rankOperatorClass
+	rankCast
+	rankConversion
+	rankTransform
 	rankForeignDataWrapper
 	rankForeignServer
 	rankUserMapping
@@ -105,7 +122,6 @@ const (
 	rankTextSearchConfiguration
 	rankTable
 	rankView
-	rankCast
 )
 
 func (s *Schema) rank() int    { return rankSchema }
@@ -116,7 +132,6 @@ func (f *Function) rank() int  { return rankFunction }
 func (q *Sequence) rank() int  { return rankSequence }
 func (t *Table) rank() int     { return rankTable }
 func (v *View) rank() int      { return rankView }
-func (k *Cast) rank() int      { return rankCast }
 
 func (f *Function) variant() string { return f.Types }
 

@@ -16,6 +16,10 @@ type node struct {
 	parts  []*part // what can be made later than the rest
 	emit   func()
 
+	along   []Ref    // what a subset takes along, in any order
+	schemas []string // those that the object needs besides its own
+	circle  []*node  // the functions of a type that begins as a shell
+
 	// split, if not nil, makes the object in two steps: emit is replaced, needs reduced, and the
 	// returned function makes the rest.
 	split  func() (rest func())
@@ -181,7 +185,7 @@ func (p *planner) breakCycle(cycle []*node) {
 	broken := false
 	for _, n := range cycle {
 		for _, part := range n.parts {
-			if !part.detached && slices.ContainsFunc(part.needs, inCycle) {
+			if !part.detached && slices.ContainsFunc(part.needs, func(r Ref) bool { return r != n.ref && in[r] }) {
 				part.detached, broken = true, true
 				p.tail = append(p.tail, func() {
 					p.at.ifMissing = n.exists
@@ -212,8 +216,8 @@ func (p *planner) splitNode(n *node, without func(Ref) bool) {
 	p.late = append(p.late, &node{ref: n.ref, rank: n.rank, key: n.key, needs: needs, emit: rest, exists: n.exists})
 }
 
-// findLate moves to post-data what needs a primary key or something so moved:
-// views get a first step in pre-data, functions and materialized views wait as a whole.
+// findLate moves to post-data what needs a primary key or something so moved: defaults and CHECK constraints
+// alone, views get a first step in pre-data, functions and materialized views wait as a whole.
 func (p *planner) findLate(nodes []*node) []*node {
 	late := map[Ref]bool{}
 	isLate := func(r Ref) bool {
@@ -222,6 +226,13 @@ func (p *planner) findLate(nodes []*node) []*node {
 	for moved := true; moved; {
 		moved = false
 		for _, n := range nodes {
+			for i, part := range n.parts {
+				if !part.detached && slices.ContainsFunc(part.needs, isLate) {
+					moved, part.detached = true, true
+					p.late = append(p.late, &node{ref: part.ref, rank: n.rank, key: append(slices.Clone(n.key), itoa(i)),
+						needs: append(slices.Clone(part.needs), n.ref), emit: part.emit, exists: n.exists})
+				}
+			}
 			if n.late || !slices.ContainsFunc(n.allNeeds(), isLate) || n.ref.Class == ClassRelation && p.tables[n.ref.OID] != nil {
 				continue
 			}

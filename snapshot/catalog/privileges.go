@@ -72,6 +72,9 @@ func (a *assembly) eachACL(visit func(acl *ACL, owner string)) {
 			columns(o.Columns, head.Owner)
 		}
 	}
+	for i := range a.c.Implicit {
+		visit(&a.c.Implicit[i].ACL, a.c.Implicit[i].Owner)
+	}
 	for i := range a.c.DefaultPrivileges {
 		d := &a.c.DefaultPrivileges[i]
 		visit(&d.ACL, d.Role)

@@ -38,8 +38,9 @@ func Read(ctx context.Context, q Querier) (*Catalog, error) {
 		}
 	}
 	for _, step := range []func(context.Context) error{
-		r.readMembership, r.readSimpleObjects, r.readForeignData, r.readTextSearch, r.readTypes, r.readRelations, r.readTableParts,
-		r.readPrivileged, r.readSubscriptions, r.readPrivileges, r.readLabels, r.readDependencies, r.readUnsupported,
+		r.readMembership, r.readSimpleObjects, r.readTypes, r.readBaseTypes, r.readFunctions, r.readAggregates, r.readLanguages,
+		r.readAccessMethods, r.readOperators, r.readOperatorClasses, r.readConversions, r.readForeignData, r.readTextSearch, r.readRelations,
+		r.readTableParts, r.readPrivileged, r.readSubscriptions, r.readPrivileges, r.readImplicit, r.readLabels, r.readDependencies, r.readUnsupported,
 	} {
 		if err := step(ctx); err != nil {
 			return nil, err
@@ -63,19 +64,22 @@ type reader struct {
 	c   *Catalog
 	may rights
 
-	members      map[Ref]uint32 // extension that an object belongs to
-	typeRows     []typeRow
-	columns      []columnRow
-	constraints  []constraintRow
-	indexes      []indexRow
-	triggers     []triggerRow
-	rules        []ruleRow
-	policies     []policyRow
-	parents      []parentRow
-	dependencies []dependencyRow
-	identities   map[uint32]string
-	labels       []labelRow
-	numericRoles map[string]bool // roles whose names are numbers
+	members       map[Ref]uint32 // extension that an object belongs to
+	typeRows      []typeRow
+	columns       []columnRow
+	constraints   []constraintRow
+	indexes       []indexRow
+	triggers      []triggerRow
+	rules         []ruleRow
+	policies      []policyRow
+	parents       []parentRow
+	dependencies  []dependencyRow
+	identities    map[uint32]string
+	labels        []labelRow
+	numericRoles  map[string]bool // roles whose names are numbers
+	baseTypes     []baseTypeRow
+	familyMembers []memberRow
+	implicit      []implicitRow
 }
 
 // since gives the first text on servers of at least the major version, else the second.
@@ -112,6 +116,7 @@ func collect[T any](ctx context.Context, r *reader, what, sql string) ([]T, erro
 //	{made pg_proc p}  p was not made along with something else, as a range's constructors are
 //	{note pg_class c} joins the comment of c as note.description
 //	{acl c.relacl r c.relowner} the columns acl_items and acl_initial
+//	{function x}      the function of oid x as SQL text, without arguments; empty if x is 0
 func expand(sql string) string {
 	var b strings.Builder
 	for {
@@ -134,6 +139,8 @@ func expand(sql string) string {
 			fmt.Fprintf(&b, `LEFT JOIN pg_description note ON note.classoid = '%s'::regclass AND note.objoid = %s.oid AND note.objsubid = 0`, f[1], f[2])
 		case "acl":
 			fmt.Fprintf(&b, `%[1]s::text[] AS acl_items, CASE WHEN %[1]s IS NOT NULL THEN acldefault('%[2]s', %[3]s)::text[] END AS acl_initial`, f[1], f[2], f[3])
+		case "function":
+			fmt.Fprintf(&b, `CASE WHEN %[1]s <> 0 THEN %[1]s::oid::regproc::text ELSE '' END`, f[1])
 		default:
 			fmt.Fprintf(&b, "{%s}", macro)
 		}

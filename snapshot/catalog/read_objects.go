@@ -36,9 +36,6 @@ WHERE {user n} AND {own pg_collation c} ORDER BY n.nspname, c.collname, c.collen
 	if err != nil {
 		return err
 	}
-	if err := r.readFunctions(ctx); err != nil {
-		return err
-	}
 	r.c.Statistics, err = collect[Statistics](ctx, r, "reading extended statistics", `
 SELECT s.oid, n.nspname::text AS schema, s.stxname::text AS name, pg_get_userbyid(s.stxowner)::text AS owner,
        coalesce(note.description, '') AS comment, s.stxrelid AS "table", pg_get_statisticsobjdef(s.oid) AS definition,
@@ -56,6 +53,8 @@ func (r *reader) readFunctions(ctx context.Context) error {
 	r.c.Functions, err = collect[Function](ctx, r, "reading functions", `
 SELECT p.oid, n.nspname::text AS schema, p.proname::text AS name, pg_get_userbyid(p.proowner)::text AS owner,
        coalesce(note.description, '') AS comment, p.prokind::text AS kind, oidvectortypes(p.proargtypes) AS types,
+       CASE p.prokind WHEN 'p' THEN array_to_string(ARRAY(SELECT 'IN ' || format_type(u.type, NULL)
+            FROM unnest(p.proargtypes::oid[]) WITH ORDINALITY u (type, n) ORDER BY u.n), ', ') ELSE '' END AS input,
        pg_get_functiondef(p.oid) AS definition, {acl p.proacl f p.proowner}
 FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace {note pg_proc p}
 WHERE p.prokind <> 'a' AND {user n} AND {made pg_proc p}
@@ -63,19 +62,9 @@ ORDER BY n.nspname, p.proname, oidvectortypes(p.proargtypes)`)
 	return err
 }
 
-// readPrivileged reads casts, event triggers and publications, leaving out what pgrecall made.
+// readPrivileged reads event triggers and publications, leaving out what pgrecall made.
 func (r *reader) readPrivileged(ctx context.Context) error {
 	var err error
-	r.c.Casts, err = collect[Cast](ctx, r, "reading casts", `
-SELECT c.oid, '(' || format_type(c.castsource, NULL) || ' AS ' || format_type(c.casttarget, NULL) || ')' AS name,
-       coalesce(note.description, '') AS comment, format_type(c.castsource, NULL) AS source, format_type(c.casttarget, NULL) AS target,
-       coalesce(quote_ident(n.nspname) || '.' || quote_ident(p.proname) || '(' || oidvectortypes(p.proargtypes) || ')', '') AS function,
-       c.castmethod::text AS method, c.castcontext::text AS context
-FROM pg_cast c LEFT JOIN pg_proc p ON p.oid = c.castfunc LEFT JOIN pg_namespace n ON n.oid = p.pronamespace {note pg_cast c}
-WHERE c.oid >= 16384 AND {made pg_cast c} ORDER BY 2`)
-	if err != nil {
-		return err
-	}
 	r.c.EventTriggers, err = collect[EventTrigger](ctx, r, "reading event triggers", `
 SELECT e.oid, e.evtname::text AS name, pg_get_userbyid(e.evtowner)::text AS owner, coalesce(note.description, '') AS comment,
        e.evtevent::text AS event, e.evttags AS tags, e.evtenabled::text AS enabled,

@@ -95,6 +95,22 @@ func TestTheFingerprintChangesWithEveryDDLAndWithNothingElse(t *testing.T) {
 		"ALTER FOREIGN TABLE app.far OPTIONS (a 'b')",
 		"ALTER FOREIGN TABLE app.far ALTER a OPTIONS (a 'b')",
 		"SET allow_system_table_mods = on; INSERT INTO pg_seclabel VALUES ('app.new'::regclass, 'pg_class'::regclass, 0, 'dummy', 'x')",
+		"CREATE OR REPLACE AGGREGATE kit.total (bigint) (sfunc = int8pl, stype = bigint, initcond = '1')",
+		"CREATE OPERATOR kit.>> (leftarg = integer, rightarg = integer, function = int4pl)",
+		"ALTER OPERATOR kit.< (kit.small, kit.small) SET (RESTRICT = NONE)",
+		"ALTER OPERATOR FAMILY kit.small_family USING btree DROP OPERATOR 1 (kit.small, integer)",
+		"ALTER OPERATOR FAMILY kit.small_family USING btree DROP FUNCTION 4 (kit.small, kit.small)",
+		"DROP OPERATOR CLASS kit.words USING gin",
+		"CREATE OPERATOR FAMILY kit.more USING gin",
+		"COMMENT ON OPERATOR FAMILY kit.more USING gin IS 'x'",
+		"ALTER TYPE kit.small SET (RECEIVE = NONE)",
+		"DROP TYPE kit.shell CASCADE",
+		"ALTER LANGUAGE untrusted RENAME TO renamed",
+		"CREATE TRANSFORM FOR bigint LANGUAGE sql (TO SQL WITH FUNCTION int8recv(internal))",
+		"DROP CONVERSION kit.plain",
+		"DROP CAST (money AS text)",
+		"COMMENT ON ACCESS METHOD gist2 IS 'x'",
+		"GRANT EXECUTE ON FUNCTION kit.smalls(kit.small, kit.small) TO cat_owner",
 	} {
 		run(t, conn, sql)
 		next := fingerprint(t, other)
@@ -108,11 +124,10 @@ func TestTheFingerprintChangesWithEveryDDLAndWithNothingElse(t *testing.T) {
 func TestWhatTheModelLacksIsListedByKindAndName(t *testing.T) {
 	conn := newDatabase(t, "source")
 	run(t, conn, `SET search_path = public;
-		CREATE AGGREGATE public.total (integer) (sfunc = int4pl, stype = integer);
-		CREATE OPERATOR public.<+> (leftarg = integer, rightarg = integer, function = int4pl);
-		CREATE TYPE public.shell;
-		CREATE CONVERSION public.conv FOR 'LATIN1' TO 'UTF8' FROM iso8859_1_to_utf8;
-		CREATE ACCESS METHOD heap2 TYPE TABLE HANDLER heap_tableam_handler;
+		CREATE OPERATOR public.<+> (leftarg = integer, rightarg = integer, function = int4pl, commutator = operator(public.<->));
+		DROP OPERATOR public.<+> (integer, integer);
+		CREATE FUNCTION pg_catalog.stray(integer) RETURNS integer LANGUAGE sql AS 'SELECT 1'; CREATE OPERATOR pg_catalog.<+> (rightarg = integer, function = pg_catalog.stray);
+		CREATE TYPE information_schema.stray AS ENUM (); CREATE AGGREGATE information_schema.total (integer) (sfunc = int4pl, stype = integer);
 		SELECT lo_create(12345); SELECT lo_create(12346);
 		REVOKE EXECUTE ON FUNCTION pg_catalog.pg_sleep(double precision) FROM PUBLIC;
 		CREATE EXTENSION hstore; REVOKE EXECUTE ON FUNCTION public.hstore_out(public.hstore) FROM PUBLIC`)
@@ -121,8 +136,8 @@ func TestWhatTheModelLacksIsListedByKindAndName(t *testing.T) {
 		got = append(got, u.Kind+": "+u.Name)
 	}
 	for _, want := range []string{
-		"aggregate: public.total(integer)", "operator: public.<+>(integer,integer)",
-		"type: public.shell", "conversion: public.conv", "access method: heap2",
+		"operator: public.<->(integer,integer)", "function: pg_catalog.stray(integer)", "operator: pg_catalog.<+>(NONE,integer)",
+		"type: information_schema.stray", "aggregate: information_schema.total(integer)",
 		"large objects: 2 of them", "privileges on system or extension object: function pg_catalog.pg_sleep(double precision)",
 		"privileges on system or extension object: function public.hstore_out(public.hstore)",
 	} {

@@ -11,6 +11,8 @@ type typeRow struct {
 	Range    uint32
 }
 
+// readTypes reads types of all kinds. A new domain has the default of the type it is over unless it says otherwise (DefineDomain
+// in src/backend/commands/typecmds.c).
 func (r *reader) readTypes(ctx context.Context) error {
 	var err error
 	r.c.Types, err = collect[Type](ctx, r, "reading types", `
@@ -20,8 +22,9 @@ SELECT t.oid, n.nspname::text AS schema, t.typname::text AS name, pg_get_userbyi
        CASE t.typtype WHEN 'd' THEN format_type(t.typbasetype, t.typtypmod) ELSE '' END AS base,
        CASE WHEN (t.typtype = 'd' AND t.typcollation <> b.typcollation) OR (t.typtype = 'r' AND r.rngcollation <> s.typcollation)
             THEN quote_ident(ln.nspname) || '.' || quote_ident(l.collname) ELSE '' END AS collation,
-       t.typnotnull AS not_null, coalesce(pg_get_expr(t.typdefaultbin, 0), t.typdefault, '') AS "default",
-       t.typrelid AS relation,
+       t.typnotnull AS not_null, CASE WHEN t.typtype <> 'd' THEN '' WHEN t.typdefaultbin IS NOT NULL THEN pg_get_expr(t.typdefaultbin, 0)
+            WHEN t.typdefault IS DISTINCT FROM b.typdefault THEN coalesce(quote_literal(t.typdefault), '') ELSE '' END AS "default",
+       t.typtype = 'd' AND t.typdefault IS NULL AND b.typdefault IS NOT NULL AS default_dropped, t.typrelid AS relation,
        coalesce(format_type(r.rngsubtype, NULL), '') AS subtype,
        CASE WHEN o.opcdefault THEN '' ELSE coalesce(quote_ident(opn.nspname) || '.' || quote_ident(o.opcname), '') END AS subtype_opclass,
        coalesce(quote_ident(cn.nspname) || '.' || quote_ident(c.proname), '') AS canonical,
@@ -38,7 +41,8 @@ LEFT JOIN pg_proc d ON d.oid = r.rngsubdiff LEFT JOIN pg_namespace dn ON dn.oid 
 LEFT JOIN pg_type m ON m.oid = r.rngmultitypid LEFT JOIN pg_namespace mn ON mn.oid = m.typnamespace
 LEFT JOIN pg_collation l ON l.oid = CASE t.typtype WHEN 'd' THEN t.typcollation ELSE r.rngcollation END
 LEFT JOIN pg_namespace ln ON ln.oid = l.collnamespace
-WHERE {user n} AND {own pg_type t} AND (t.typtype IN ('e', 'd', 'r') OR (t.typtype = 'c' AND k.relkind = 'c'))
+WHERE {user n} AND {own pg_type t} AND (t.typtype IN ('e', 'd', 'r') OR (t.typtype = 'c' AND k.relkind = 'c') OR NOT t.typisdefined
+  OR (t.typtype = 'b' AND NOT EXISTS (SELECT FROM pg_type e WHERE e.typarray = t.oid)))
 ORDER BY n.nspname, t.typname`)
 	if err != nil {
 		return err

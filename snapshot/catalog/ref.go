@@ -36,6 +36,16 @@ const (
 	ClassTextSearchConfiguration Class = "pg_ts_config"
 	ClassSubscription            Class = "pg_subscription"
 	ClassDatabase                Class = "pg_database"
+
+	ClassLanguage       Class = "pg_language"
+	ClassTransform      Class = "pg_transform"
+	ClassConversion     Class = "pg_conversion"
+	ClassAccessMethod   Class = "pg_am"
+	ClassOperator       Class = "pg_operator"
+	ClassOperatorFamily Class = "pg_opfamily"
+	ClassOperatorClass  Class = "pg_opclass"
+	ClassFamilyOperator Class = "pg_amop"
+	ClassFamilyFunction Class = "pg_amproc"
 )
 
 // Ref names one object of the source. Its text form, also in JSON, is

@@ -92,7 +92,9 @@ func TestSubscriptionsThatCannotBeReadAreListed(t *testing.T) {
 	before := fingerprint(t, conn)
 	run(t, conn, "SET ROLE cat_reader")
 	c := read(t, conn)
-	if len(c.Subscriptions) != 0 || !slices.ContainsFunc(c.Unsupported, func(u catalog.Unsupported) bool { return u.Name == `"No Slot"` && strings.Contains(u.Why, "not readable") }) {
+	if len(c.Subscriptions) != 0 || !slices.ContainsFunc(c.Unsupported, func(u catalog.Unsupported) bool {
+		return u.Name == `"No Slot"` && strings.Contains(u.Why, "not readable")
+	}) {
 		t.Errorf("read %+v, listed %+v", c.Subscriptions, c.Unsupported)
 	}
 	fingerprint(t, conn)

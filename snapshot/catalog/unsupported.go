@@ -2,6 +2,7 @@ package catalog
 
 import (
 	"context"
+	"fmt"
 	"strings"
 )
 
@@ -9,17 +10,21 @@ import (
 // that a restore can say what it lacks. Each line is one kind.
 func (r *reader) readUnsupported(ctx context.Context) error {
 	// A class's oids, with conditions beyond "the user's and no extension's".
-	kinds := []struct{ class, from, where string }{
-		{"pg_type", "pg_type o JOIN pg_namespace n ON n.oid = o.typnamespace",
-			"{user n} AND (o.typtype = 'p' OR (o.typtype = 'b' AND NOT EXISTS (SELECT FROM pg_type e WHERE e.typarray = o.oid)))"},
-		{"pg_proc", "pg_proc o JOIN pg_namespace n ON n.oid = o.pronamespace", "{user n} AND o.prokind = 'a'"},
-		{"pg_operator", "pg_operator o JOIN pg_namespace n ON n.oid = o.oprnamespace", "{user n}"},
-		{"pg_opclass", "pg_opclass o JOIN pg_namespace n ON n.oid = o.opcnamespace", "{user n}"},
-		{"pg_opfamily", "pg_opfamily o JOIN pg_namespace n ON n.oid = o.opfnamespace", "{user n}"},
-		{"pg_conversion", "pg_conversion o JOIN pg_namespace n ON n.oid = o.connamespace", "{user n}"},
-		{"pg_language", "pg_language o", "o.oid >= 16384"},
-		{"pg_transform", "pg_transform o", "o.oid >= 16384"},
-		{"pg_am", "pg_am o", "o.oid >= 16384"},
+	type kind struct{ class, from, where string }
+	kinds := []kind{
+		// A shell that no operator names any more.
+		{"pg_operator", "pg_operator o JOIN pg_namespace n ON n.oid = o.oprnamespace", `{user n} AND o.oprcode = 0
+			AND NOT EXISTS (SELECT FROM pg_operator p WHERE p.oprcode <> 0 AND o.oid IN (p.oprcom, p.oprnegate))`},
+	}
+	// What is in a system schema and was not there from the start, nor belongs to an extension or another object. Collations are no
+	// loss: pg_import_system_collations() adds what the operating system has.
+	stray := "n.nspname IN ('pg_catalog', 'information_schema') AND o.oid >= 16384 AND {made %s o}"
+	for _, in := range []struct{ class, column, and string }{
+		{"pg_class", "relnamespace", " AND o.relkind NOT IN ('i', 'I')"}, {"pg_type", "typnamespace", " AND o.typrelid = 0"}, {"pg_proc", "pronamespace", ""},
+		{"pg_operator", "oprnamespace", ""}, {"pg_opclass", "opcnamespace", ""}, {"pg_opfamily", "opfnamespace", ""}, {"pg_conversion", "connamespace", ""},
+		{"pg_ts_parser", "prsnamespace", ""}, {"pg_ts_dict", "dictnamespace", ""}, {"pg_ts_template", "tmplnamespace", ""}, {"pg_ts_config", "cfgnamespace", ""},
+	} {
+		kinds = append(kinds, kind{in.class, in.class + " o JOIN pg_namespace n ON n.oid = o." + in.column, fmt.Sprintf(stray, in.class) + in.and})
 	}
 	var b strings.Builder
 	for _, k := range kinds {
