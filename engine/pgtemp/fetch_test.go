@@ -14,7 +14,7 @@ func TestNPMsServerRunsWhereNoneIsInstalled(t *testing.T) {
 	if _, err := exec.LookPath("npm"); err != nil {
 		t.Fatalf("this test needs npm: apt install npm: %v", err)
 	}
-	cache, err := cacheDir()
+	cache, err := CacheDir()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -47,7 +47,7 @@ type fetcher struct {
 }
 
 func defaultSearch() (*search, error) {
-	cache, err := cacheDir()
+	cache, err := CacheDir()
 	if err != nil {
 		return nil, err
 	}

@@ -1,0 +1,60 @@
+package fidelity
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/pgrecall/pgrecall/format"
+	"github.com/pgrecall/pgrecall/snapshot/catalog"
+)
+
+// draw draws the picture of a database.
+func draw(ctx context.Context, pgDump, db string) (Picture, error) {
+	script, err := dumpSchema(ctx, pgDump, db)
+	if err != nil {
+		return nil, err
+	}
+	p := entries(script)
+	conn, err := connect(ctx, db, settings())
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Close(ctx)
+	for _, add := range []func(context.Context, *pgx.Conn) error{p.addRows, p.addSequences, p.addLargeObjects} {
+		if err := add(ctx, conn); err != nil {
+			return nil, fmt.Errorf("database %s: %w", conn.Config().Database, err)
+		}
+	}
+	return p, p.addDDL(ctx, db)
+}
+
+// addDDL adds the statements that pgrecall itself would write.
+func (p Picture) addDDL(ctx context.Context, db string) error {
+	script, err := ddl(ctx, db)
+	if err != nil {
+		return err
+	}
+	for _, s := range script.Statements {
+		p.add(Item{DDL, s.Kind + " " + s.Name}, fmt.Sprintf("%s: %s", s.Section, s.SQL))
+	}
+	return nil
+}
+
+// ddl reads a database's catalog and plans its DDL.
+func ddl(ctx context.Context, db string) (script catalog.Script, err error) {
+	conn, err := connect(ctx, db, format.SessionSettings())
+	if err != nil {
+		return script, err
+	}
+	defer conn.Close(ctx)
+	err = pgx.BeginTxFunc(ctx, conn, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
+		c, err := catalog.Read(ctx, tx)
+		if err != nil {
+			return err
+		}
+		script, err = c.DDL(catalog.DDLOptions{})
+		return err
+	})
+	return script, err
+}
