@@ -3,6 +3,8 @@ package snapshot
 import (
 	"bytes"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -216,4 +218,18 @@ func TestSequencesAreSampledAtTheirStateNeverBelow(t *testing.T) {
 	if taken.Body.SampledAt < taken.Envelope.Groups[0].LSN {
 		t.Error("sampled before the snapshot")
 	}
+}
+
+func TestATableWhoseFileIsGoneIsNotTakenForAnEmptyOne(t *testing.T) {
+	d := newDatabase(t)
+	d.exec(`CREATE TABLE empty (a int); CREATE TABLE gone (a int); INSERT INTO gone VALUES (1); CHECKPOINT`)
+	file := filepath.Join(server.DataDir(), d.text("SELECT pg_relation_filepath('gone')"))
+	if err := os.Remove(file); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Take(t.Context(), d.config, Options{}, &memorySink{}); err == nil || !strings.Contains(err.Error(), "gone") {
+		t.Errorf("the snapshot ended with %v", err)
+	}
+	d.exec(`DROP TABLE gone`)
+	d.take(Options{})
 }
