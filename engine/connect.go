@@ -9,6 +9,9 @@ import (
 	"github.com/pgrecall/pgrecall/snapshot"
 )
 
+// maintenance is the database that a session is with where none is named.
+const maintenance = "postgres"
+
 // database is what a connection reached.
 type database struct {
 	host     string

@@ -50,10 +50,11 @@ type RestoreOptions struct {
 	Create bool
 	// OverwriteSource allows Clean against the source itself.
 	OverwriteSource bool
-	// NoOwner and NoPrivileges leave out ownership, and grants.
-	NoOwner, NoPrivileges bool
+	// NoOwner and NoPrivileges leave out ownership, and grants; NoTablespaces puts everything where the target does.
+	NoOwner, NoPrivileges, NoTablespaces bool
 	// NoSecurityLabels leaves out security labels: a target takes them only with their provider loaded.
 	NoSecurityLabels bool
+	GlobalsOptions
 	// CatalogOfSnapshot accepts objects as of the snapshot where statements that change no table's layout lie between it and the target.
 	CatalogOfSnapshot bool
 	// Jobs is the number of connections that load; 0 is min(4, cores).
@@ -63,6 +64,10 @@ type RestoreOptions struct {
 	// TempDir holds the changed rows while they are folded; empty is the system's.
 	TempDir string
 	Tracer  Tracer
+
+	// into is the database, where it is not To's; coming is what will be on the target by then, of roles and tablespaces.
+	into   string
+	coming *catalog.GlobalsPlan
 }
 
 // Point is a recovery point that was reached.
@@ -121,8 +126,12 @@ type RestorePlan struct {
 	// LeftOut are things not restored, and why; NotIncluded the DDL between snapshot and target (CatalogOfSnapshot).
 	LeftOut     []string `json:"left_out,omitempty"`
 	NotIncluded []string `json:"not_included,omitempty"`
-	// CreateDatabase is the statement of Create.
-	CreateDatabase string `json:"create_database,omitempty"`
+	// CreateDatabase is the statement of Create; DatabaseStatements give it what else the source's database has.
+	CreateDatabase     string   `json:"create_database,omitempty"`
+	DatabaseStatements []string `json:"database_statements,omitempty"`
+	// Globals is what becomes of roles and tablespaces, where they are asked for; GlobalsOnly: of nothing else.
+	Globals     *PlannedGlobals `json:"globals,omitempty"`
+	GlobalsOnly bool            `json:"globals_only,omitempty"`
 }
 
 // RestoredTable is one table as loaded.
@@ -164,7 +173,10 @@ func Restore(ctx context.Context, o RestoreOptions) (*RestoreResult, error) {
 		return nil, err
 	}
 	began := time.Now()
-	r := &restore{o: o, tracer: tracing(o.Tracer), result: &RestoreResult{DryRun: o.DryRun, Tables: []RestoredTable{}}}
+	r := newRestore(o)
+	if o.GlobalsOnly {
+		return r.restoreGlobals(ctx)
+	}
 	if err := r.choose(ctx); err != nil {
 		return nil, err
 	}
@@ -194,6 +206,10 @@ func (o *RestoreOptions) check() error {
 		return usagef("--create makes a database that has nothing to clean; give one of --create and --clean")
 	case o.Create && o.Scope == RestoreDataOnly:
 		return usagef("--data-only loads into tables that exist; a database made with --create has none")
+	case o.GlobalsOnly && (o.Create || o.Clean || o.Scope != RestoreAll || len(o.Tables) > 0 || len(o.Rename) > 0 || o.IntoSchema != ""):
+		return usagef("--globals-only restores nothing of a database; leave out what says how to restore one")
+	case o.OverwriteGlobals && !o.wanted(), o.NoRolePasswords && !o.wanted():
+		return usagef("--overwrite-globals and --no-role-passwords say how --globals restores; give that too")
 	case o.Jobs < 0:
 		return usagef("--jobs %d: a positive number", o.Jobs)
 	}
@@ -210,14 +226,22 @@ type restore struct {
 	past    *history
 	catalog *catalog.Catalog
 	script  catalog.Script
-	wanted  []*format.TableData // tables with rows to load
-	target  *target
-	plan    RestorePlan
-	result  *RestoreResult
-	drops   []string
-	rounds  []int // in which round each of wanted is loaded; nil: all in one
+	// database makes the target database, globals what the server's databases share; nil: not asked for.
+	database *catalog.DatabaseScript
+	globals  *catalog.GlobalsPlan
+	wanted   []*format.TableData // tables with rows to load
+	target   *target
+	lacks    lacking // what stands in the way on the target
+	plan     RestorePlan
+	result   *RestoreResult
+	drops    []string
+	rounds   []int // in which round each of wanted is loaded; nil: all in one
 
 	notDone sync.Mutex // guards result.NotDone
+}
+
+func newRestore(o RestoreOptions) *restore {
+	return &restore{o: o, tracer: tracing(o.Tracer), result: &RestoreResult{DryRun: o.DryRun, Tables: []RestoredTable{}}}
 }
 
 func (r *restore) jobs() int {
@@ -231,19 +255,25 @@ func (r *restore) phase(name string, since time.Time) {
 	r.result.Phases = append(r.result.Phases, Phase{Name: name, Seconds: time.Since(since).Seconds()})
 }
 
-// choose finds the snapshot and the part of the log that give the target, and checks what lies between.
-func (r *restore) choose(ctx context.Context) (err error) {
+// candidates opens the repository and returns the ways to reach the target, best first.
+func (r *restore) candidates(ctx context.Context) ([]plan.Choice, error) {
+	var err error
 	if r.opened, err = r.o.open(ctx); err != nil {
-		return err
+		return nil, err
 	}
 	source, err := r.opened.source(ctx, r.o.Source)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if r.held, err = hold(ctx, source); err != nil {
-		return err
+		return nil, err
 	}
-	choices, err := r.held.choose(ctx, r.o.Target)
+	return r.held.choose(ctx, r.o.Target)
+}
+
+// choose finds the snapshot and the part of the log that give the target, and checks what lies between.
+func (r *restore) choose(ctx context.Context) (err error) {
+	choices, err := r.candidates(ctx)
 	if err != nil {
 		return err
 	}
@@ -273,7 +303,7 @@ func (r *restore) choose(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	r.describe(source.Name, notIncluded)
+	r.describe(r.held.source.Name, notIncluded)
 	return nil
 }
 
@@ -345,7 +375,8 @@ func withoutRows(tables []*catalog.Table, body *format.Body) []string {
 
 // ddlOptions says which part of the catalog is restored, and under which names.
 func (r *restore) ddlOptions(selected []*catalog.Table) (catalog.DDLOptions, error) {
-	o := catalog.DDLOptions{NoOwner: r.o.NoOwner, NoPrivileges: r.o.NoPrivileges, NoSecurityLabels: r.o.NoSecurityLabels, IntoSchema: r.o.IntoSchema}
+	o := catalog.DDLOptions{NoOwner: r.o.NoOwner, NoPrivileges: r.o.NoPrivileges, NoTablespaces: r.o.NoTablespaces, NoSecurityLabels: r.o.NoSecurityLabels,
+		IntoSchema: r.o.IntoSchema}
 	if r.o.IntoSchema == wal.Schema {
 		return o, usagef("--into-schema %s: that schema is pgrecall's own on a source, and no part of a backup; name another", wal.Schema)
 	}
@@ -444,6 +475,7 @@ func (r *restore) describe(source string, notIncluded []string) {
 		}
 	}
 	p.LeftOut = append(p.LeftOut, r.notFollowed()...)
+	p.LeftOut = append(p.LeftOut, r.keptByDatabase()...)
 	for _, v := range refreshed(r.catalog) {
 		if len(r.o.Tables) == 0 && r.o.IntoSchema == "" && len(r.o.Rename) == 0 {
 			p.LeftOut = append(p.LeftOut, fmt.Sprintf("rows of materialized view %s.%s: it is refreshed from the restored tables", v.Schema, v.Name))

@@ -16,6 +16,9 @@ import (
 
 // run carries out the plan.
 func (r *restore) run(ctx context.Context) error {
+	if err := r.makeGlobals(ctx); err != nil {
+		return err
+	}
 	if r.o.Create {
 		if err := r.makeDatabase(ctx); err != nil {
 			return err
@@ -54,25 +57,7 @@ func (r *restore) run(ctx context.Context) error {
 		r.phase("analyze", began)
 		r.putBack()
 	}
-	return nil
-}
-
-// makeDatabase makes the database and goes over to it.
-func (r *restore) makeDatabase(ctx context.Context) error {
-	t := r.target
-	if _, err := t.conn.Exec(ctx, r.plan.CreateDatabase); err != nil {
-		return fmt.Errorf("make database %q: %w", t.create, err)
-	}
-	hangUp(ctx, t.conn)
-	var err error
-	t.conn, t.db, err = connect(ctx, t.config)
-	if err != nil {
-		return err
-	}
-	if err := t.look(ctx, r.script.Statements); err != nil {
-		return err
-	}
-	return nil
+	return r.closeDatabase(ctx)
 }
 
 // oneTransaction is the number of statements that run in one transaction: each table made holds a lock until its

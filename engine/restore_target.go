@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -25,6 +24,8 @@ type target struct {
 	user   string
 	// exists says of each statement with an Exists whether the object is there already.
 	exists map[int]bool
+	// parameters are those that the server knows; nil: not asked yet.
+	parameters catalog.Parameters
 }
 
 func (t *target) close(ctx context.Context) {
@@ -35,17 +36,34 @@ func (t *target) close(ctx context.Context) {
 
 // reach connects to the target, says which it is, and makes sure that the plan can be carried out there.
 func (r *restore) reach(ctx context.Context) error {
+	if err := r.connectTarget(ctx); err != nil {
+		return err
+	}
+	for _, check := range []func(context.Context) error{r.checkServer, r.checkSource, r.planDatabase, r.checkNeeds, r.checkRights, r.checkLacks, r.checkObjects, r.checkTypes, r.checkInsert} {
+		if err := check(ctx); err != nil {
+			r.target.close(ctx)
+			return err
+		}
+	}
+	return nil
+}
+
+// connectTarget opens the session with the target.
+func (r *restore) connectTarget(ctx context.Context) error {
 	config, err := parseConn(r.o.To)
 	if err != nil {
 		return err
 	}
+	if r.o.into != "" {
+		config.Database = r.o.into
+	}
 	config.RuntimeParams["check_function_bodies"] = "off"
+	// What names no place and no access method has the database's own, whatever the target's settings say.
+	config.RuntimeParams["default_tablespace"] = ""
+	config.RuntimeParams["default_table_access_method"] = "heap"
 	r.target = &target{config: config}
 	if err := r.target.connect(ctx, r.o.Create); err != nil {
 		return err
-	}
-	if r.o.Create {
-		r.plan.CreateDatabase = createDatabase(&r.catalog.Database, r.target.create, r.o.NoOwner, r.target.db.version)
 	}
 	r.plan.To = r.target.db.server()
 	if r.o.Create {
@@ -53,12 +71,6 @@ func (r *restore) reach(ctx context.Context) error {
 	}
 	s := r.plan.To
 	r.tracer.Note(Note{LevelInfo, fmt.Sprintf("restoring into database %q on %s:%d, system %s, server version %d", s.Database, s.Host, s.Port, s.SystemID, s.Version/10000)})
-	for _, check := range []func(context.Context) error{r.checkServer, r.checkSource, r.checkRoles, r.checkObjects, r.checkTypes, r.checkRights} {
-		if err := check(ctx); err != nil {
-			r.target.close(ctx)
-			return err
-		}
-	}
 	return nil
 }
 
@@ -71,7 +83,7 @@ func (t *target) connect(ctx context.Context, create bool) (err error) {
 			return usagef("--create: name the database to make in --to")
 		}
 		c = c.Copy()
-		c.Database = "postgres"
+		c.Database = maintenance
 	}
 	if t.conn, t.db, err = connect(ctx, c); err != nil {
 		if !create && databaseMissing(err) {
@@ -99,25 +111,6 @@ func databaseMissing(err error) bool {
 	return errors.As(err, &pg) && pg.Code == "3D000" // invalid_catalog_name
 }
 
-// createDatabase is the statement of --create: the source's encoding and locale, from template0 so that nothing else is in it.
-func createDatabase(d *catalog.Database, name string, noOwner bool, version int) string {
-	sql := "CREATE DATABASE " + quoteName(name) + " TEMPLATE template0 ENCODING " + quoteText(d.Encoding) +
-		" LC_COLLATE " + quoteText(d.Collate) + " LC_CTYPE " + quoteText(d.Ctype)
-	switch {
-	case d.LocaleProvider == "i" && version >= 150000:
-		sql += " LOCALE_PROVIDER icu ICU_LOCALE " + quoteText(d.Locale)
-		if d.ICURules != "" && version >= 160000 {
-			sql += " ICU_RULES " + quoteText(d.ICURules)
-		}
-	case d.LocaleProvider == "b" && version >= 170000:
-		sql += " LOCALE_PROVIDER builtin BUILTIN_LOCALE " + quoteText(d.Locale)
-	}
-	if !noOwner && d.Owner != "" {
-		sql += " OWNER " + quoteName(d.Owner)
-	}
-	return sql
-}
-
 // quoteName writes names as SQL, joined by dots.
 func quoteName(names ...string) string { return pgx.Identifier(names).Sanitize() }
 
@@ -133,9 +126,8 @@ func quoteText(s string) string {
 // checkServer compares versions and encodings.
 func (r *restore) checkServer(context.Context) error {
 	e, db := r.past.choice.Base.Envelope, r.target.db
-	if db.version/10000 < e.ServerVersion/10000 {
-		return fmt.Errorf("the target is PostgreSQL %d and the source was %d: a restore goes to the same or a newer major version",
-			db.version/10000, e.ServerVersion/10000)
+	if err := checkVersion(e.ServerVersion, db.version); err != nil {
+		return err
 	}
 	if r.o.Create || db.encoding == e.Encoding {
 		return nil
@@ -146,6 +138,15 @@ func (r *restore) checkServer(context.Context) error {
 			db.encoding, e.Encoding, e.Encoding)
 	}
 	r.tracer.Note(Note{LevelWarn, fmt.Sprintf("the target has the encoding %s, the source %s: text is converted", db.encoding, e.Encoding)})
+	return nil
+}
+
+// checkVersion holds the target's version against the source's.
+func checkVersion(source, target int) error {
+	if target/10000 < source/10000 {
+		return fmt.Errorf("the target is PostgreSQL %d and the source was %d: a restore goes to the same or a newer major version",
+			target/10000, source/10000)
+	}
 	return nil
 }
 
@@ -161,42 +162,6 @@ func (r *restore) checkSource(context.Context) error {
 		return usagef("--clean would remove live objects of the source itself; --overwrite-source says that this is meant. Copies beside them: --into-schema or --rename")
 	}
 	return nil
-}
-
-var (
-	ownerTo = regexp.MustCompile(` OWNER TO ("(?:[^"]|"")+"|[a-z_][a-z0-9_$]*)$`)
-	grantTo = regexp.MustCompile(` (?:TO|FROM) ("(?:[^"]|"")+"|[a-z_][a-z0-9_$]*)(?: WITH GRANT OPTION)?(?: GRANTED BY .*| CASCADE)?$`)
-)
-
-// checkRoles makes sure that the roles named by owners, grants and policies exist.
-func (r *restore) checkRoles(ctx context.Context) error {
-	if r.o.Scope == RestoreDataOnly {
-		return nil
-	}
-	owners, others := map[string]bool{}, map[string]bool{}
-	for _, s := range r.script.Statements {
-		if m := ownerTo.FindStringSubmatch(s.SQL); m != nil {
-			owners[splitName(m[1])[0]] = true
-		} else if m := grantTo.FindStringSubmatch(s.SQL); m != nil && s.Kind == "ACL" && m[1] != "PUBLIC" {
-			others[splitName(m[1])[0]] = true
-		}
-	}
-	delete(others, "public")
-	names := append(sortedKeys(owners), sortedKeys(others)...)
-	rows, err := r.target.conn.Query(ctx, `SELECT n FROM pg_catalog.unnest($1::text[]) n WHERE n NOT IN (SELECT rolname FROM pg_catalog.pg_roles)`, names)
-	if err != nil {
-		return fmt.Errorf("look for the roles on the target: %w", err)
-	}
-	missing, err := pgx.CollectRows(rows, pgx.RowTo[string])
-	if err != nil {
-		return fmt.Errorf("look for the roles on the target: %w", err)
-	}
-	if len(missing) == 0 {
-		return nil
-	}
-	slices.Sort(missing)
-	return fmt.Errorf("roles of the source do not exist on the target: %s; make them, or leave out ownership and grants with --no-owner and --no-privileges",
-		strings.Join(slices.Compact(missing), ", "))
 }
 
 // existsBatch is how many objects are looked for at once.
@@ -248,9 +213,6 @@ func (r *restore) checkObjects(ctx context.Context) error {
 	}
 	if r.o.Scope == RestoreDataOnly {
 		return r.checkTables(ctx)
-	}
-	if err := r.target.look(ctx, r.script.Statements); err != nil {
-		return err
 	}
 	var there []string
 	for i, s := range r.script.Statements {
@@ -407,17 +369,20 @@ func (r *restore) checkRights(ctx context.Context) error {
 	case r.o.Create:
 		err = r.target.conn.QueryRow(ctx, `SELECT rolcreatedb FROM pg_catalog.pg_roles WHERE rolname = current_user`).Scan(&may)
 		if err == nil && !may {
-			err = fmt.Errorf("role %q may not make databases; ALTER ROLE %s CREATEDB, or let somebody else make it", r.target.user, quoteName(r.target.user))
+			r.lacks.add("role %q may not make databases; ALTER ROLE %s CREATEDB, or let somebody else make it", r.target.user, quoteName(r.target.user))
 		}
 		return err
 	case r.o.Scope == RestoreDataOnly:
-		return r.checkInsert(ctx)
+		return nil // checkInsert asks when the tables are known to be there
 	}
 	return r.checkCreate(ctx)
 }
 
-// checkInsert asks for INSERT on the tables to load, and TRUNCATE where they are to be truncated.
+// checkInsert asks a data-only restore for INSERT on the tables to load, and TRUNCATE where they are to be truncated.
 func (r *restore) checkInsert(ctx context.Context) error {
+	if r.o.Scope != RestoreDataOnly || r.target.super {
+		return nil
+	}
 	privilege := "INSERT"
 	for _, t := range r.wanted {
 		name := r.script.Tables[t.OID]
@@ -452,7 +417,7 @@ func (r *restore) checkCreate(ctx context.Context) error {
 			return fmt.Errorf("ask for rights on schema %s: %w", schema, err)
 		}
 		if !may {
-			return fmt.Errorf("role %q may not create in schema %q of the target; GRANT CREATE ON it, or on the database where it does not exist", r.target.user, schema)
+			r.lacks.add("role %q may not create in schema %q of the target; GRANT CREATE ON it, or on the database where it does not exist", r.target.user, schema)
 		}
 	}
 	return nil

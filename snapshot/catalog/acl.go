@@ -123,6 +123,24 @@ func without(list, other []string) []string {
 // common gives the elements of the first list that the second has too.
 func common(list, other []string) []string { return without(list, without(list, other)) }
 
+// roles are the grantees and grantors of all that grants gives, sorted.
+func (a ACL) roles() []string {
+	var names []string
+	for _, text := range a.Items {
+		item, err := parseACLItem(text)
+		if err != nil || slices.Contains(a.Initial, text) {
+			continue
+		}
+		for _, name := range []string{item.grantee, item.grantor} {
+			if name != "" {
+				names = append(names, name)
+			}
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
 // grantedBy gives the items as if one role had granted them all.
 func grantedBy(items []string, grantor string) []string {
 	out := slices.Clone(items)

@@ -55,7 +55,7 @@ type Statement struct {
 	Reads []uint32
 	Bytes int64 // of the table or materialized view worked on, for scheduling
 
-	// Secret marks SQL that holds passwords: it belongs into no log and no message.
+	// Secret marks SQL that holds passwords: it belongs into no log and no message. People and errors are given Shown.
 	Secret bool
 	// Optional, if not empty, says what it means for the restored database if the statement fails: a restore goes on.
 	Optional string
@@ -74,6 +74,14 @@ type Statement struct {
 	undoIf string
 }
 
+// Shown is the statement as it may be printed.
+func (s *Statement) Shown() string {
+	if s.Secret {
+		return strings.ToLower(s.Kind) + " " + s.Name + " (it holds a secret and is not shown)"
+	}
+	return s.SQL
+}
+
 // LeftOut is something of the source that a script does not restore.
 type LeftOut struct{ What, Why string }
 
@@ -81,6 +89,8 @@ type LeftOut struct{ What, Why string }
 type Script struct {
 	Statements []Statement
 	LeftOut    []LeftOut
+	// Needs are what has to be on the target already.
+	Needs []Need
 	// Tables and Sequences give the new name of every restored table and of every
 	// sequence whose value is to be set, by the source's oid.
 	Tables    map[uint32]Name
@@ -104,8 +114,9 @@ type DDLOptions struct {
 	// their own, no triggers, no rules, no policies. Only tables are made, with IfMissing what they need.
 	Copy bool
 
-	NoOwner      bool
-	NoPrivileges bool
+	NoOwner       bool
+	NoPrivileges  bool
+	NoTablespaces bool // all goes where the target database puts it
 	// NoSecurityLabels leaves out security labels, for a target without their providers.
 	NoSecurityLabels bool
 }
@@ -171,6 +182,7 @@ func (c *Catalog) DDL(o DDLOptions) (Script, error) {
 		}
 		return a.Stage - b.Stage
 	})
+	p.gatherNeeds()
 	return *p.s, nil
 }
 
@@ -370,33 +382,9 @@ func (p *planner) addGrants(d described, column string) {
 	}
 }
 
-// noteDatabase lists what belongs to the database itself and not to anything in it.
-func (p *planner) noteDatabase() {
-	d := &p.c.Database
-	for _, set := range d.Settings {
-		role, in := "", "DATABASE"
-		if set.Role != "" {
-			role, in = " for role "+set.Role, "ROLE … IN DATABASE"
-		}
-		p.leaveOut("setting "+set.Name+" of the database"+role, "the target database keeps its own; ALTER %s … SET", in)
-	}
-	if d.Comment != "" {
-		p.leaveOut("comment on the database", "the target database keeps its own; COMMENT ON DATABASE")
-	}
-	if !d.ACL.IsZero() {
-		p.leaveOut("grants on the database", "the target database keeps its own; GRANT … ON DATABASE")
-	}
-	if d.ConnLimit != -1 {
-		p.leaveOut("connection limit of the database", "the target database keeps its own; ALTER DATABASE … CONNECTION LIMIT")
-	}
-}
-
-// noteLeftOut lists what a restore of everything, or a copy, does not take along.
+// noteLeftOut lists what a copy does not take along.
 func (p *planner) noteLeftOut() {
 	if !p.o.Copy {
-		if p.o.Tables == nil {
-			p.noteDatabase()
-		}
 		return
 	}
 	for i := range p.c.Tables {

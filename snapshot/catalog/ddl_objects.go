@@ -290,7 +290,7 @@ func (v *View) create(p *planner, n *node) {
 	if options := optionsSQL(v.Options, v.ToastOptions); options != "" {
 		sql += " WITH (" + options + ")"
 	}
-	if v.Tablespace != "" {
+	if v.Tablespace != "" && !p.o.NoTablespaces {
 		sql += " TABLESPACE " + QuoteIdent(v.Tablespace)
 	}
 	sql += " AS\n" + v.Definition

@@ -113,7 +113,7 @@ func (p *planner) indexSQL(x *Index, name, table Name, definition, where string)
 		sql += "ONLY "
 	}
 	sql += table.SQL() + " " + definition
-	if x.Tablespace != "" {
+	if x.Tablespace != "" && !p.o.NoTablespaces {
 		sql += " TABLESPACE " + QuoteIdent(x.Tablespace)
 	}
 	if where != "" {
@@ -134,7 +134,7 @@ func (p *planner) indexConstraintSQL(f *tableForm, k *Constraint, x *Index) stri
 	if options := optionsSQL(x.Options, nil); options != "" && k.Kind != "x" {
 		definition += " WITH (" + options + ")"
 	}
-	if x.Tablespace != "" && k.Kind != "x" {
+	if x.Tablespace != "" && !p.o.NoTablespaces && k.Kind != "x" {
 		definition += " USING INDEX TABLESPACE " + QuoteIdent(x.Tablespace)
 	}
 	return "ALTER TABLE ONLY " + f.name.SQL() + " ADD CONSTRAINT " + QuoteIdent(p.indexName[x.OID].Name) + " " +

@@ -125,7 +125,7 @@ func (t *Table) create(p *planner, n *node) {
 	if options := optionsSQL(t.Options, t.ToastOptions); options != "" {
 		b.WriteString("\nWITH (" + options + ")")
 	}
-	if t.Tablespace != "" {
+	if t.Tablespace != "" && !p.o.NoTablespaces {
 		b.WriteString("\nTABLESPACE " + QuoteIdent(t.Tablespace))
 	}
 	if t.foreign() {

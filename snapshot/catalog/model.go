@@ -5,6 +5,8 @@ package catalog
 type Catalog struct {
 	ServerVersion int // server_version_num, such as 150004
 	Database      Database
+	// Globals are what the server's databases share; nil in catalogs that versions before them wrote.
+	Globals *Globals `json:",omitzero"`
 
 	Schemas                  []Schema
 	Extensions               []Extension
@@ -63,11 +65,16 @@ type Database struct {
 	Ctype          string
 	Locale         string // ICU or builtin locale; empty for libc
 	ICURules       string
-	Tablespace     string // empty: pg_default
-	ConnLimit      int32  // -1: none
-	Settings       []Setting
-	Comment        string
-	ACL            `json:"ACL,omitzero"`
+	// CollationVersion is what the provider said of its collations when the source's indexes were made (15 and later). No
+	// restore sets it: a new database records what its own server has.
+	CollationVersion string `json:",omitzero"`
+	Tablespace       string // empty: pg_default
+	ConnLimit        int32  // -1: none
+	Template         bool   `json:",omitzero"` // any role with CREATEDB may clone it
+	Settings         []Setting
+	Comment          string
+	SecurityLabels   []SecurityLabel `json:",omitzero"`
+	ACL              `json:"ACL,omitzero"`
 }
 
 // Setting is one ALTER DATABASE … SET, for all roles or for one.

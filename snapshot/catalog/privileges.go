@@ -80,6 +80,13 @@ func (a *assembly) eachACL(visit func(acl *ACL, owner string)) {
 		visit(&d.ACL, d.Role)
 	}
 	visit(&a.c.Database.ACL, a.c.Database.Owner)
+	for i := range a.c.Globals.Tablespaces {
+		t := &a.c.Globals.Tablespaces[i]
+		visit(&t.ACL, t.Owner)
+	}
+	for i := range a.c.Globals.Parameters {
+		visit(&a.c.Globals.Parameters[i].ACL, a.c.Globals.Bootstrap)
+	}
 }
 
 // defaultKinds are the words of ALTER DEFAULT PRIVILEGES for pg_default_acl's kinds.

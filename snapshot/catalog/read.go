@@ -38,7 +38,7 @@ func Read(ctx context.Context, q Querier) (*Catalog, error) {
 		}
 	}
 	for _, step := range []func(context.Context) error{
-		r.readMembership, r.readSimpleObjects, r.readTypes, r.readBaseTypes, r.readFunctions, r.readAggregates, r.readLanguages,
+		r.readGlobals, r.readSharedLabels, r.readMembership, r.readSimpleObjects, r.readTypes, r.readBaseTypes, r.readFunctions, r.readAggregates, r.readLanguages,
 		r.readAccessMethods, r.readOperators, r.readOperatorClasses, r.readConversions, r.readForeignData, r.readTextSearch, r.readRelations,
 		r.readTableParts, r.readPrivileged, r.readSubscriptions, r.readPrivileges, r.readImplicit, r.readLabels, r.readDependencies, r.readUnsupported,
 	} {
@@ -183,6 +183,7 @@ SELECT d.datname::text AS name, pg_get_userbyid(d.datdba)::text AS owner, pg_enc
        d.datcollate::text AS collate, d.datctype::text AS ctype,
        coalesce(`+r.since(17, `d.datlocale`, r.since(15, `d.daticulocale`, `''`))+`, '') AS locale,
        coalesce(`+r.since(16, `d.daticurules`, `''`)+`, '') AS icu_rules,
+       coalesce(`+r.since(15, `d.datcollversion`, `''`)+`, '') AS collation_version, d.datistemplate AS template,
        CASE WHEN t.spcname <> 'pg_default' THEN t.spcname::text ELSE '' END AS tablespace,
        d.datconnlimit AS conn_limit, coalesce(note.description, '') AS comment, {acl d.datacl d d.datdba}
 FROM pg_database d JOIN pg_tablespace t ON t.oid = d.dattablespace

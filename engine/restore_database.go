@@ -1,0 +1,96 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/pgrecall/pgrecall/snapshot/catalog"
+)
+
+// planDatabase plans the database that Create makes. It has all that the source's has, under whatever name it is made.
+func (r *restore) planDatabase(ctx context.Context) (err error) {
+	t := r.target
+	if !r.o.Create {
+		return nil
+	}
+	if t.parameters, err = readParameters(ctx, t.conn); err != nil {
+		return err
+	}
+	s, err := r.catalog.Database.Script(catalog.DatabaseOptions{Name: t.create, ServerVersion: t.db.version, SourceVersion: r.catalog.ServerVersion, Super: t.super, Parameters: t.parameters,
+		NoOwner: r.o.NoOwner, NoPrivileges: r.o.NoPrivileges, NoTablespaces: r.o.NoTablespaces, NoSecurityLabels: r.o.NoSecurityLabels})
+	if err != nil {
+		return err
+	}
+	r.database = &s
+	r.plan.CreateDatabase = s.Create.SQL
+	for _, statements := range [][]catalog.Statement{s.Open, s.Close} {
+		for _, statement := range statements {
+			r.plan.DatabaseStatements = append(r.plan.DatabaseStatements, statement.Shown())
+		}
+	}
+	for _, l := range s.LeftOut {
+		r.plan.LeftOut = append(r.plan.LeftOut, l.What+": "+l.Why)
+	}
+	return nil
+}
+
+// keptByDatabase tells what a restore of everything into a database that exists leaves as it is there.
+func (r *restore) keptByDatabase() []string {
+	has := r.catalog.Database.Properties()
+	if r.o.Create || len(has) == 0 || len(r.o.Tables) > 0 || len(r.o.Rename) > 0 || r.o.IntoSchema != "" || r.o.Scope == RestoreDataOnly {
+		return nil
+	}
+	return []string{fmt.Sprintf("of the database itself: %s: the target database keeps its own (--create makes one with them)", strings.Join(has, ", "))}
+}
+
+// makeDatabase makes the database and goes over to it. Its settings, comment and grants follow at once, so that the restore
+// itself runs under them; if they can not be given, it goes again.
+func (r *restore) makeDatabase(ctx context.Context) error {
+	t := r.target
+	began := time.Now()
+	if _, err := t.conn.Exec(ctx, r.database.Create.SQL); err != nil {
+		return fmt.Errorf("make database %q: %w", t.create, err)
+	}
+	for i := range r.database.Open {
+		if err := r.execute(ctx, t.conn, &r.database.Open[i]); err != nil {
+			return errors.Join(fmt.Errorf("make database %q: %w", t.create, err), t.dropMade(ctx))
+		}
+	}
+	hangUp(ctx, t.conn)
+	var err error
+	t.conn, t.db, err = connect(ctx, t.config)
+	if err != nil {
+		return err
+	}
+	if err := t.look(ctx, r.script.Statements); err != nil {
+		return err
+	}
+	r.phase("database", began)
+	return nil
+}
+
+// dropMade drops the empty database that this restore has made.
+func (t *target) dropMade(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
+	defer cancel()
+	if _, err := t.conn.Exec(ctx, "DROP DATABASE "+quoteName(t.create)); err != nil {
+		return fmt.Errorf("the new database %q could not be dropped again: %w", t.create, err)
+	}
+	return nil
+}
+
+// closeDatabase gives a database that was made the properties that would have hindered the restore.
+func (r *restore) closeDatabase(ctx context.Context) error {
+	if r.database == nil {
+		return nil
+	}
+	for i := range r.database.Close {
+		if err := r.execute(ctx, r.target.conn, &r.database.Close[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,256 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/pgrecall/pgrecall/snapshot/catalog"
+)
+
+// lacking collects what stands in the way of a restore, so that all of it is told at once.
+type lacking struct{ lines []string }
+
+func (l *lacking) add(text string, args ...any) {
+	l.lines = append(l.lines, fmt.Sprintf(text, args...))
+}
+
+// err is all of it, or nil.
+func (l *lacking) err() error {
+	switch len(l.lines) {
+	case 0:
+		return nil
+	case 1:
+		return fmt.Errorf("the target lacks what the restore needs, and nothing was changed: %s", l.lines[0])
+	}
+	return fmt.Errorf("the target lacks what the restore needs, and nothing was changed:\n  %s", strings.Join(l.lines, "\n  "))
+}
+
+// checkNeeds makes sure that the target has what the script takes for granted: roles, tablespaces, extensions, collations.
+func (r *restore) checkNeeds(ctx context.Context) error {
+	if err := r.planGlobals(ctx, r.catalog.Globals, r.past.choice.Base.Envelope.Groups[0].Time); err != nil {
+		return err
+	}
+	if r.o.Scope == RestoreDataOnly {
+		return nil
+	}
+	if !r.o.Create {
+		if err := r.target.look(ctx, r.script.Statements); err != nil {
+			return err
+		}
+	}
+	needs := r.needs()
+	for _, check := range []func(context.Context, map[catalog.NeedKind][]catalog.Need) error{r.needRoles, r.needToAct, r.needTablespaces, r.needExtensions, r.needLocales} {
+		if err := check(ctx, needs); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkLacks refuses what the checks before it have found.
+func (r *restore) checkLacks(context.Context) error { return r.lacks.err() }
+
+// needs are those of the statements that will run, by kind, each once.
+func (r *restore) needs() map[catalog.NeedKind][]catalog.Need {
+	all := r.script.Needs
+	if r.database != nil {
+		all = slices.Concat(r.database.Needs, all)
+	}
+	needs := map[catalog.NeedKind][]catalog.Need{}
+	for _, n := range all {
+		there := n.Statement >= 0 && r.script.Statements[n.Statement].IfMissing && r.target.exists[n.Statement]
+		same := func(other catalog.Need) bool { return other.Name == n.Name }
+		if !there && !slices.ContainsFunc(needs[n.Kind], same) {
+			needs[n.Kind] = append(needs[n.Kind], n)
+		}
+	}
+	return needs
+}
+
+// absent returns the names of which a query says that the target does not have them.
+func (t *target) absent(ctx context.Context, what string, needs []catalog.Need, coming []string, from string) ([]catalog.Need, error) {
+	names := make([]string, len(needs))
+	for i, n := range needs {
+		names[i] = n.Name
+	}
+	rows, err := t.conn.Query(ctx, "SELECT n FROM pg_catalog.unnest($1::text[]) n WHERE n NOT IN ("+from+")", names)
+	if err != nil {
+		return nil, fmt.Errorf("look for %s on the target: %w", what, err)
+	}
+	missing, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		return nil, fmt.Errorf("look for %s on the target: %w", what, err)
+	}
+	var absent []catalog.Need
+	for _, n := range needs {
+		if slices.Contains(missing, n.Name) && !slices.Contains(coming, n.Name) {
+			absent = append(absent, n)
+		}
+	}
+	return absent, nil
+}
+
+// described lists needs with what needs them.
+func described(needs []catalog.Need) string {
+	var names []string
+	for _, n := range needs {
+		names = append(names, n.Name+" ("+n.For+")")
+	}
+	slices.Sort(names)
+	return fewOf(names, 12)
+}
+
+// needRoles looks for the roles that the script names.
+func (r *restore) needRoles(ctx context.Context, needs map[catalog.NeedKind][]catalog.Need) error {
+	coming := r.coming()
+	for _, kind := range []struct {
+		kind      catalog.NeedKind
+		what, way string
+	}{
+		{catalog.NeedOwner, "roles that own objects", ", or leave ownership to the restoring role with --no-owner"},
+		{catalog.NeedGrantee, "roles in grants", ", or leave out grants with --no-privileges"},
+		{catalog.NeedRole, "roles that policies or settings are for", ""},
+	} {
+		absent, err := r.target.absent(ctx, "roles", needs[kind.kind], coming.Roles, "SELECT rolname FROM pg_catalog.pg_roles")
+		if err != nil {
+			return err
+		}
+		if len(absent) > 0 {
+			r.lacks.add("%s: %s; make them, bring the source's along with --globals%s", kind.what, described(absent), kind.way)
+		}
+	}
+	return nil
+}
+
+// coming is what the restore of the globals makes before the script runs.
+func (r *restore) coming() *catalog.GlobalsPlan {
+	switch {
+	case r.globals != nil:
+		return r.globals
+	case r.o.coming != nil:
+		return r.o.coming
+	}
+	return &catalog.GlobalsPlan{}
+}
+
+// needToAct makes sure that the restoring role may give objects to their owners: that takes being able to become them (documentation,
+// "ALTER TABLE"), since 16 by a membership WITH SET.
+func (r *restore) needToAct(ctx context.Context, needs map[catalog.NeedKind][]catalog.Need) error {
+	t := r.target
+	if t.super {
+		return nil
+	}
+	modern := t.db.version >= 160000
+	privilege, with := "MEMBER", ""
+	if modern {
+		privilege, with = "SET", " WITH SET TRUE"
+	}
+	var coming []string
+	if modern {
+		coming = r.coming().Roles // made with createrole_self_grant
+	}
+	absent, err := t.absent(ctx, "roles", needs[catalog.NeedOwner], coming, `SELECT rolname FROM pg_catalog.pg_roles WHERE pg_catalog.pg_has_role(oid, '`+privilege+`')`)
+	if err != nil {
+		return err
+	}
+	rows, err := t.conn.Query(ctx, `SELECT rolname FROM pg_catalog.pg_roles`)
+	if err != nil {
+		return fmt.Errorf("look for roles on the target: %w", err)
+	}
+	roles, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		return fmt.Errorf("look for roles on the target: %w", err)
+	}
+	roles = append(roles, r.coming().Roles...)
+	// Those that are not there at all were told already.
+	absent = slices.DeleteFunc(absent, func(n catalog.Need) bool { return !slices.Contains(roles, n.Name) })
+	if len(absent) > 0 {
+		r.lacks.add("role %s may not act for the owners of objects: %s; GRANT %s TO %s%s, or leave ownership to the restoring role with --no-owner",
+			t.user, described(absent), quoteName(absent[0].Name), quoteName(t.user), with)
+	}
+	return nil
+}
+
+func (r *restore) needTablespaces(ctx context.Context, needs map[catalog.NeedKind][]catalog.Need) error {
+	absent, err := r.target.absent(ctx, "tablespaces", needs[catalog.NeedTablespace], r.coming().TablespaceNames, "SELECT spcname FROM pg_catalog.pg_tablespace")
+	if err == nil && len(absent) > 0 {
+		r.lacks.add("tablespaces: %s; make them, bring the source's along with --globals, or put everything where the target does with --no-tablespaces", described(absent))
+	}
+	return err
+}
+
+func (r *restore) needExtensions(ctx context.Context, needs map[catalog.NeedKind][]catalog.Need) error {
+	absent, err := r.target.absent(ctx, "extensions", needs[catalog.NeedExtension], nil, "SELECT name FROM pg_catalog.pg_available_extensions")
+	if err != nil || len(absent) == 0 {
+		return err
+	}
+	var names []string
+	for _, n := range absent {
+		names = append(names, n.Name)
+	}
+	slices.Sort(names)
+	r.lacks.add("extensions whose files are not on the target's machine: %s; install the packages they come in there, or restore tables that do not need them with --table", fewOf(names, 12))
+	return nil
+}
+
+// needLocales tries the collations that are to be made, and the locale of a database that is: whether the server is built with ICU and whether its
+// operating system has a locale is known to nobody but the server. What is tried is rolled back.
+func (r *restore) needLocales(ctx context.Context, needs map[catalog.NeedKind][]catalog.Need) error {
+	var names []string
+	try := func(name, sql string, otherEncoding bool) error {
+		why, err := r.target.try(ctx, sql, otherEncoding)
+		if why != "" {
+			names = append(names, name+" ("+why+")")
+		}
+		return err
+	}
+	for _, n := range needs[catalog.NeedCollation] {
+		if err := try("collation "+n.Name, r.script.Statements[n.Statement].Trial(), r.o.Create); err != nil {
+			return err
+		}
+	}
+	if r.database != nil {
+		for _, sql := range r.catalog.Database.Trials() {
+			if err := try("locale of the database", sql, true); err != nil {
+				return err
+			}
+		}
+	}
+	if len(names) > 0 {
+		r.lacks.add("locales that the target's server or its operating system does not have: %s; install them there%s", fewOf(names, 12),
+			map[bool]string{true: ", or make the database yourself, with another locale, and leave --create out"}[r.o.Create])
+	}
+	return nil
+}
+
+// try runs a statement and rolls it back, and says what the server had against it. With otherEncoding the statement is meant for a
+// database of another encoding, and an answer that has to do with that is none.
+func (t *target) try(ctx context.Context, sql string, otherEncoding bool) (why string, err error) {
+	tx, err := t.conn.Begin(ctx)
+	if err != nil {
+		return "", fmt.Errorf("look for locales on the target: %w", err)
+	}
+	defer func() {
+		if rollback := tx.Rollback(ctx); err == nil && rollback != nil {
+			err = fmt.Errorf("look for locales on the target: %w", rollback)
+		}
+	}()
+	_, err = tx.Exec(ctx, sql, pgx.QueryExecModeSimpleProtocol)
+	var pg *pgconn.PgError
+	switch {
+	case err == nil:
+		return "", nil
+	case !errors.As(err, &pg):
+		return "", fmt.Errorf("look for locales on the target: %w", err)
+	case pg.Code == "42501": // no right to make temporary objects: the restore itself will tell
+		return "", nil
+	case otherEncoding && pg.Code != "0A000" && (pg.Code != "22023" || pg.Routine == "check_encoding_locale_matches"):
+		return "", nil
+	}
+	return pg.Message, nil
+}
