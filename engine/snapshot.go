@@ -32,7 +32,9 @@ type SnapshotOptions struct {
 	PartBytes int64
 	// WaitTimeout bounds each wait for somebody else's transaction, older than the log, or lock; 0 waits until it ends.
 	WaitTimeout time.Duration
-	Tracer      Tracer
+	// NoRolePasswords leaves the passwords of roles out.
+	NoRolePasswords bool
+	Tracer          Tracer
 }
 
 // SnapshotResult says what was copied.
@@ -52,20 +54,17 @@ type SnapshotResult struct {
 	Log uuid.UUID `json:"log"`
 	// Unsupported are the objects that are not in the snapshot, by kind and name: of kinds not handled yet, or for the reason said.
 	Unsupported []string `json:"unsupported,omitempty"`
+	// Unread are what databases share, as passwords of roles, and the role of the connection may not see.
+	Unread []string `json:"unread,omitempty"`
 	// Cleaned is the number of objects removed that interrupted snapshots had left.
 	Cleaned int `json:"cleaned"`
 }
 
 // Snapshot takes a consistent snapshot of the source. It works without Init too: then it is a full dump.
 func Snapshot(ctx context.Context, o SnapshotOptions) (*SnapshotResult, error) {
-	compression, err := parseCompression(o.Compression)
+	options, err := o.parsed()
 	if err != nil {
 		return nil, err
-	}
-	for _, patterns := range [][]string{o.Tables, o.ExcludeTables, o.Schemas} {
-		if _, err := parsePatterns(patterns); err != nil {
-			return nil, err
-		}
 	}
 	config, err := parseConn(o.DB)
 	if err != nil {
@@ -84,15 +83,31 @@ func Snapshot(ctx context.Context, o SnapshotOptions) (*SnapshotResult, error) {
 	if err != nil {
 		return nil, err
 	}
-	joins, err := joinable(ctx, source, conn, tracing(o.Tracer))
+	return snapshotOf(ctx, source, config, conn, options, tracing(o.Tracer))
+}
+
+// parsed checks the options before anything is asked of the source.
+func (o *SnapshotOptions) parsed() (options snapshot.Options, err error) {
+	options = snapshot.Options{Jobs: o.Jobs, PartBytes: o.PartBytes, WaitTimeout: o.WaitTimeout, NoRolePasswords: o.NoRolePasswords,
+		Selection: catalog.Selection{Tables: o.Tables, ExcludeTables: o.ExcludeTables, Schemas: o.Schemas}}
+	if options.Compression, err = parseCompression(o.Compression); err != nil {
+		return options, err
+	}
+	for _, patterns := range [][]string{o.Tables, o.ExcludeTables, o.Schemas} {
+		if _, err := parsePatterns(patterns); err != nil {
+			return options, err
+		}
+	}
+	return options, nil
+}
+
+// snapshotOf takes a snapshot of the database that config names and conn is a session with.
+func snapshotOf(ctx context.Context, source *repository.Source, config *pgx.ConnConfig, conn *pgx.Conn, o snapshot.Options, tracer Tracer) (*SnapshotResult, error) {
+	joins, err := joinable(ctx, source, conn, tracer)
 	if err != nil {
 		return nil, err
 	}
-	taken, err := takeSnapshot(ctx, source, config, joins, snapshot.Options{
-		Jobs:        o.Jobs,
-		Selection:   catalog.Selection{Tables: o.Tables, ExcludeTables: o.ExcludeTables, Schemas: o.Schemas},
-		Compression: compression, PartBytes: o.PartBytes, WaitTimeout: o.WaitTimeout,
-	}, tracing(o.Tracer))
+	taken, err := takeSnapshot(ctx, source, config, joins, o, tracer)
 	if unreadable := new(snapshot.UnreadableError); errors.As(err, &unreadable) {
 		return nil, fmt.Errorf("%w; the server can not write its rows as text: a value or a row has more than about 500 MB, or the table is damaged; --exclude-table takes the snapshot without it", err)
 	}
@@ -197,6 +212,7 @@ func snapshotResult(source *repository.Source, taken *snapshot.Taken, cleaned in
 		r.LSN = max(r.LSN, g.LSN)
 	}
 	r.Unsupported = unsupported(taken.Catalog)
+	r.Unread = taken.Catalog.Globals.Unread
 	for _, s := range taken.Skipped {
 		r.Unsupported = append(r.Unsupported, fmt.Sprintf("rows of %s.%s: %s", s.Schema, s.Name, s.Reason))
 	}

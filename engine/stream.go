@@ -32,7 +32,9 @@ type StreamOptions struct {
 	Jobs int
 	// NoSnapshot leaves the snapshot that a gap makes necessary to the caller.
 	NoSnapshot bool
-	Tracer     Tracer
+	// NoRolePasswords leaves the passwords of roles out of such a snapshot.
+	NoRolePasswords bool
+	Tracer          Tracer
 
 	// supplyAgain replaces the constant of that name in a test.
 	supplyAgain time.Duration

@@ -74,7 +74,7 @@ func (s *stream) lacksSnapshot(ctx context.Context, log *format.LogStart) (bool,
 // takeWhatCanBeRead takes a snapshot that joins the log. Tables that the server can not write are left out, so that the
 // rest is protected: what could not be decoded can not be copied either, as long as it is there.
 func (s *stream) takeWhatCanBeRead(ctx context.Context, log *format.LogStart) error {
-	o := snapshot.Options{Jobs: s.o.Jobs, Compression: s.compression}
+	o := snapshot.Options{Jobs: s.o.Jobs, Compression: s.compression, NoRolePasswords: s.o.NoRolePasswords}
 	for {
 		taken, err := takeSnapshot(ctx, s.source, s.config, log, o, s.tracer)
 		unreadable := new(snapshot.UnreadableError)

@@ -41,6 +41,8 @@ type Options struct {
 	Joins *format.LogStart
 	// WaitTimeout bounds each wait for a transaction or a lock of somebody else. 0: as long as ctx allows.
 	WaitTimeout time.Duration
+	// NoRolePasswords leaves the passwords of roles out of the catalog's globals.
+	NoRolePasswords bool
 	// Tracer is told of progress; nil: nobody is.
 	Tracer Tracer
 

@@ -43,6 +43,15 @@ func ParsePattern(text string) (*Pattern, error) {
 	return p, nil
 }
 
+// ParseNamePattern compiles a pattern of names that are in no schema, as databases' are.
+func ParseNamePattern(text string) (*Pattern, error) {
+	p, err := ParsePattern(text)
+	if err == nil && p.schema != nil {
+		return nil, fmt.Errorf("pattern %q: it has too many dotted names; quote a dot that is part of a name", text)
+	}
+	return p, err
+}
+
 // Match reports whether the pattern matches an object's schema and name.
 func (p *Pattern) Match(schema, name string) bool {
 	return p.name.MatchString(name) && (p.schema == nil || p.schema.MatchString(schema))
