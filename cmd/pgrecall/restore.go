@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -16,6 +17,7 @@ func newRestore(s *session) *cobra.Command {
 	var target engine.TargetFlags
 	var schemaOnly, dataOnly bool
 	var renames []string
+	var all databases
 	c := &cobra.Command{
 		Use:   "restore --to CONNINFO",
 		Short: "Restore everything, or tables, to a recovery target, into any server",
@@ -40,7 +42,17 @@ is checked first; what exists on the target is never touched unless --clean says
 			if o.Target, err = parseTarget(target); err != nil {
 				return err
 			}
+			if err := all.check(); err != nil {
+				return err
+			}
 			o.Place, o.Tracer = s.place(), s.console()
+			if all.all {
+				r, err := engine.RestoreDatabases(cmd.Context(), o, all.exclude)
+				if r == nil {
+					return err
+				}
+				return errors.Join(s.result(r, func(w io.Writer) error { return printRestores(w, r) }), err)
+			}
 			r, err := engine.Restore(cmd.Context(), o)
 			if err != nil {
 				return err
@@ -64,6 +76,8 @@ is checked first; what exists on the target is never touched unless --clean says
 	f.BoolVar(&o.CatalogOfSnapshot, "catalog-of-snapshot", false, "rows as of the target, objects as of the snapshot, where DDL that changed no table's layout lies between")
 	f.IntVarP(&o.Jobs, "jobs", "j", 0, "connections that load (default min(4, cores))")
 	f.BoolVar(&o.DryRun, "dry-run", false, "check and print the plan, change nothing")
+	addGlobals(f, &o)
+	all.add(f, "every source, each into the database of its own name, which is made where it is not there; --to names any database of the target")
 	addTarget(f, &target)
 	return s.addJSON(c)
 }
@@ -96,9 +110,14 @@ func parseRenames(renames []string) (map[string]string, error) {
 }
 
 func printRestore(w io.Writer, r *engine.RestoreResult) error {
+	if r.Plan.GlobalsOnly {
+		printGlobals(w, r.Plan.Globals, r.DryRun)
+		return nil
+	}
 	if r.DryRun {
 		return printPlan(w, r.Plan)
 	}
+	printGlobals(w, r.Plan.Globals, false)
 	rows := []string{}
 	for _, t := range r.Tables {
 		rows = append(rows, fmt.Sprintf("  %s\t%s\t%s", t.As, plural(int(t.Rows), "row"), plural(int(t.Folded), "change")+" folded in"))
@@ -147,8 +166,12 @@ func printPlan(w io.Writer, p engine.RestorePlan) error {
 	if err := columns(w, rows...); err != nil {
 		return err
 	}
+	printGlobals(w, p.Globals, true)
 	if p.CreateDatabase != "" {
 		fmt.Fprintln(w, terminated(p.CreateDatabase))
+	}
+	for _, sql := range p.DatabaseStatements {
+		fmt.Fprintln(w, terminated(sql))
 	}
 	for _, drop := range p.Drops {
 		fmt.Fprintln(w, terminated(drop))

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"time"
@@ -12,6 +13,7 @@ import (
 
 func newSnapshot(s *session) *cobra.Command {
 	var o engine.SnapshotOptions
+	var all databases
 	c := &cobra.Command{
 		Use:   "snapshot",
 		Short: "Take a consistent snapshot: catalog and rows",
@@ -23,7 +25,17 @@ line of the output.`,
 			if err := s.needRepo(); err != nil {
 				return err
 			}
+			if err := all.check(); err != nil {
+				return err
+			}
 			o.Place, o.Tracer = s.place(), s.console()
+			if all.all {
+				r, err := engine.SnapshotDatabases(cmd.Context(), o, all.exclude)
+				if r == nil {
+					return err
+				}
+				return errors.Join(s.result(r, func(w io.Writer) error { return printSnapshots(w, r) }), err)
+			}
 			r, err := engine.Snapshot(cmd.Context(), o)
 			if err != nil {
 				return err
@@ -39,6 +51,8 @@ line of the output.`,
 	f.StringArrayVarP(&o.Schemas, "schema", "n", nil, "only schemas that match the `pattern`; repeatable")
 	f.StringVar(&o.Compression, "compression", "lz4", "`lz4, zstd or none`")
 	f.DurationVar(&o.WaitTimeout, "wait-timeout", 0, "how long to wait for a transaction or a lock of somebody else; 0 waits until it ends")
+	all.add(f, "every database of the server, each as a source of its own; --db names any of them")
+	addNoRolePasswords(f, &o.NoRolePasswords)
 	return s.addJSON(c)
 }
 
@@ -56,6 +70,9 @@ func printSnapshot(w io.Writer, r *engine.SnapshotResult) error {
 		for _, what := range r.Unsupported {
 			fmt.Fprintf(w, "  %s\n", what)
 		}
+	}
+	for _, what := range r.Unread {
+		fmt.Fprintf(w, "NOT in this snapshot: %s by the role of the connection\n", what)
 	}
 	fmt.Fprintln(w, r.ID)
 	return nil

@@ -41,5 +41,6 @@ acknowledged to the source before it is durable in the repository.`,
 	f.StringVar(&o.Compression, "compression", "lz4", "`lz4, zstd or none`")
 	f.IntVarP(&o.Jobs, "jobs", "j", 0, "COPY workers of the snapshot that follows a gap (default min(4, cores))")
 	f.BoolVar(&o.NoSnapshot, "no-snapshot", false, "after a gap, leave the new snapshot to somebody else")
+	addNoRolePasswords(f, &o.NoRolePasswords)
 	return s.addJSON(c)
 }
