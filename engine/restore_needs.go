@@ -167,8 +167,14 @@ func (r *restore) needToAct(ctx context.Context, needs map[catalog.NeedKind][]ca
 		return fmt.Errorf("look for roles on the target: %w", err)
 	}
 	roles = append(roles, r.coming().Roles...)
-	// Those that are not there at all were told already.
-	absent = slices.DeleteFunc(absent, func(n catalog.Need) bool { return !slices.Contains(roles, n.Name) })
+	var publicOwner string
+	if err := t.conn.QueryRow(ctx, `SELECT coalesce((SELECT pg_catalog.pg_get_userbyid(nspowner)::text FROM pg_catalog.pg_namespace WHERE nspname = 'public'), '')`).Scan(&publicOwner); err != nil {
+		return fmt.Errorf("look for the owner of schema public on the target: %w", err)
+	}
+	// Those that are not there at all were told already, and to give public to who has it changes nothing.
+	absent = slices.DeleteFunc(absent, func(n catalog.Need) bool {
+		return !slices.Contains(roles, n.Name) || n.For == "schema public" && n.Name == publicOwner
+	})
 	if len(absent) > 0 {
 		r.lacks.add("role %s may not act for the owners of objects: %s; GRANT %s TO %s%s, or leave ownership to the restoring role with --no-owner",
 			t.user, described(absent), quoteName(absent[0].Name), quoteName(t.user), with)
