@@ -44,7 +44,7 @@ func (r *restore) checkNeeds(ctx context.Context) error {
 		}
 	}
 	needs := r.needs()
-	for _, check := range []func(context.Context, map[catalog.NeedKind][]catalog.Need) error{r.needRoles, r.needToAct, r.needTablespaces, r.needExtensions, r.needLocales} {
+	for _, check := range []func(context.Context, map[catalog.NeedKind][]catalog.Need) error{r.needRoles, r.needToAct, r.needTablespaces, r.needExtensions, r.needLocales, r.needLibraries} {
 		if err := check(ctx, needs); err != nil {
 			return err
 		}
@@ -207,31 +207,51 @@ func (r *restore) needExtensions(ctx context.Context, needs map[catalog.NeedKind
 // needLocales tries the collations that are to be made, and the locale of a database that is: whether the server is built with ICU and whether its
 // operating system has a locale is known to nobody but the server. What is tried is rolled back.
 func (r *restore) needLocales(ctx context.Context, needs map[catalog.NeedKind][]catalog.Need) error {
-	var names []string
-	try := func(name, sql string, otherEncoding bool) error {
-		why, err := r.target.try(ctx, sql, otherEncoding)
-		if why != "" {
-			names = append(names, name+" ("+why+")")
-		}
+	otherEncoding := r.o.Create && r.target.db.encoding != r.catalog.Database.Encoding
+	failed, err := r.try(ctx, needs[catalog.NeedLocale], otherEncoding)
+	if err != nil {
 		return err
 	}
-	for _, n := range needs[catalog.NeedCollation] {
-		if err := try("collation "+n.Name, r.script.Statements[n.Statement].Trial(), r.o.Create); err != nil {
-			return err
-		}
-	}
+	way := ""
 	if r.database != nil {
+		way = ", or make the database yourself, with another locale, and leave --create out"
 		for _, sql := range r.catalog.Database.Trials() {
-			if err := try("locale of the database", sql, true); err != nil {
+			why, err := r.target.try(ctx, sql, otherEncoding)
+			if err != nil {
 				return err
+			}
+			if why != "" {
+				failed = append(failed, "the database ("+why+")")
 			}
 		}
 	}
-	if len(names) > 0 {
-		r.lacks.add("locales that the target's server or its operating system does not have: %s; install them there%s", fewOf(names, 12),
-			map[bool]string{true: ", or make the database yourself, with another locale, and leave --create out"}[r.o.Create])
+	if len(failed) > 0 {
+		r.lacks.add("locales that the target's server, or its operating system, does not have, of: %s; install them there%s", fewOf(failed, 12), way)
 	}
 	return nil
+}
+
+// needLibraries tries the functions in C that are to be made. Handlers of languages, foreign data and access methods are such.
+func (r *restore) needLibraries(ctx context.Context, needs map[catalog.NeedKind][]catalog.Need) error {
+	failed, err := r.try(ctx, needs[catalog.NeedLibrary], false)
+	if err == nil && len(failed) > 0 {
+		r.lacks.add("shared libraries that are not on the target's machine, of: %s; install them there, or restore tables that do not need them with --table", fewOf(failed, 12))
+	}
+	return err
+}
+
+// try tries what objects are made of, and describes those that can not be made.
+func (r *restore) try(ctx context.Context, needs []catalog.Need, otherEncoding bool) (failed []string, err error) {
+	for _, n := range needs {
+		why, err := r.target.try(ctx, r.script.Statements[n.Statement].Trial(), otherEncoding)
+		if err != nil {
+			return nil, err
+		}
+		if why != "" {
+			failed = append(failed, n.For+" ("+why+")")
+		}
+	}
+	return failed, nil
 }
 
 // try runs a statement and rolls it back, and says what the server had against it. With otherEncoding the statement is meant for a
@@ -239,11 +259,11 @@ func (r *restore) needLocales(ctx context.Context, needs map[catalog.NeedKind][]
 func (t *target) try(ctx context.Context, sql string, otherEncoding bool) (why string, err error) {
 	tx, err := t.conn.Begin(ctx)
 	if err != nil {
-		return "", fmt.Errorf("look for locales on the target: %w", err)
+		return "", fmt.Errorf("look for locales and libraries on the target: %w", err)
 	}
 	defer func() {
 		if rollback := tx.Rollback(ctx); err == nil && rollback != nil {
-			err = fmt.Errorf("look for locales on the target: %w", rollback)
+			err = fmt.Errorf("look for locales and libraries on the target: %w", rollback)
 		}
 	}()
 	_, err = tx.Exec(ctx, sql, pgx.QueryExecModeSimpleProtocol)
@@ -252,11 +272,11 @@ func (t *target) try(ctx context.Context, sql string, otherEncoding bool) (why s
 	case err == nil:
 		return "", nil
 	case !errors.As(err, &pg):
-		return "", fmt.Errorf("look for locales on the target: %w", err)
+		return "", fmt.Errorf("look for locales and libraries on the target: %w", err)
 	case pg.Code == "42501": // no right to make temporary objects: the restore itself will tell
 		return "", nil
-	case otherEncoding && pg.Code != "0A000" && (pg.Code != "22023" || pg.Routine == "check_encoding_locale_matches"):
-		return "", nil
+	case otherEncoding && slices.Contains([]string{"check_encoding_locale_matches", "DefineCollation", "builtin_validate_locale"}, pg.Routine):
+		return "", nil // who complains of the encoding
 	}
 	return pg.Message, nil
 }

@@ -12,7 +12,8 @@ const (
 	NeedRole                       // a role that is a part of an object, as of a policy
 	NeedTablespace                 // NoTablespaces goes without
 	NeedExtension                  // the files of an extension
-	NeedCollation                  // what a collation is made of: Trial tells whether it is there
+	NeedLocale                     // what a collation is made of: its statement's Trial tells whether it is there
+	NeedLibrary                    // the shared library of a C function, likewise
 )
 
 // Need is something that a script takes for granted: it has to be on the target before the script runs.
@@ -26,14 +27,18 @@ type Need struct {
 	Statement int
 }
 
-// Trial is a statement that fails on a target where the one that makes a collation would, and that leaves nothing behind
-// when it is rolled back. It is empty for statements of other kinds.
+// Trial is a statement that fails on a target where the one that makes a collation, or a function in C, would for lack of
+// what the database cannot bring along: a locale, ICU, a library. It leaves nothing behind when it is rolled back. It is empty for other statements.
 func (s *Statement) Trial() string {
-	definition, ok := strings.CutPrefix(s.SQL, "CREATE COLLATION "+s.Name)
-	if s.Kind != "COLLATION" || !ok {
+	if definition, ok := strings.CutPrefix(s.SQL, "CREATE COLLATION "+s.Name+" "); ok && s.Kind == "COLLATION" {
+		return "CREATE COLLATION pg_temp.pgrecall_trial " + definition
+	}
+	// As pg_get_functiondef() writes it, the library and the symbol are last.
+	at := strings.LastIndex(s.SQL, "\nAS '")
+	if at < 0 || (s.Kind != "FUNCTION" && s.Kind != "PROCEDURE") || !strings.Contains(s.SQL[:at+1], "\n LANGUAGE c\n") {
 		return ""
 	}
-	return "CREATE COLLATION pg_temp.pgrecall_trial" + definition
+	return "CREATE FUNCTION pg_temp.pgrecall_trial() RETURNS void LANGUAGE c " + s.SQL[at+1:]
 }
 
 // Trials are such statements for the locale of a database.
@@ -113,7 +118,11 @@ func (n *needs) object(o object, at int) {
 	case *Extension:
 		n.add(NeedExtension, o.Name, what, at)
 	case *Collation:
-		n.add(NeedCollation, o.SQLName(), what, at)
+		n.add(NeedLocale, o.SQLName(), what, at)
+	case *Function:
+		if trial := s.Trial(); trial != "" {
+			n.add(NeedLibrary, trial[strings.LastIndex(trial, " AS ")+4:], what, at)
+		}
 	case *Table:
 		n.relation(o.Columns, o.Indexes, o.Tablespace, h.Owner, what, at)
 		for _, y := range o.Policies {
