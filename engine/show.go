@@ -29,8 +29,20 @@ type ShowResult struct {
 	// restore fills anew.
 	Unfollowed []string `json:"unfollowed,omitempty"`
 	Refreshed  []string `json:"refreshed,omitempty"`
+	// Globals counts what the databases of the server share; nil where an earlier version took the snapshot.
+	Globals *ShowGlobals `json:"globals,omitempty"`
 	// Partial is true where patterns left tables out.
 	Partial bool `json:"partial"`
+}
+
+// ShowGlobals counts the roles and tablespaces in a snapshot.
+type ShowGlobals struct {
+	Roles       int `json:"roles"`
+	Passwords   int `json:"passwords"`
+	Memberships int `json:"memberships"`
+	Tablespaces int `json:"tablespaces"`
+	// Unread is what could not be read.
+	Unread []string `json:"unread,omitempty"`
 }
 
 // ShowTable is one table of a snapshot. StoredBytes counts whole parts.
@@ -72,6 +84,14 @@ func Show(ctx context.Context, o ShowOptions) (*ShowResult, error) {
 		return nil, err
 	}
 	r := &ShowResult{Source: source.Name, SnapshotInfo: snapshotInfo(base), Unsupported: unsupported(model), Partial: body.Filter != nil, Tables: []ShowTable{}}
+	if g := model.Globals; g != nil {
+		r.Globals = &ShowGlobals{Roles: len(g.Roles), Memberships: len(g.Memberships), Tablespaces: len(g.Tablespaces), Unread: g.Unread}
+		for i := range g.Roles {
+			if g.Roles[i].Password != "" {
+				r.Globals.Passwords++
+			}
+		}
+	}
 	for i := range body.Tables {
 		r.Tables = append(r.Tables, showTable(base.Envelope, &body.Tables[i]))
 	}

@@ -35,6 +35,7 @@ func TestMain(m *testing.M) {
 //	sql CONN STATEMENT…   run statements; rows are printed one a line, columns separated by "|"
 //	exits CODE COMMAND…   run a command that must end with this exit code
 //	fresh NAME            make another empty database and set $NAME to its connection string
+//	server NAME           start another server and set $NAME to the connection string of its first database
 //	line N VAR            set $VAR to the last (N = last) or N-th line of the last output
 //	flip FILE OFFSET      flip a bit of a file's byte; a negative offset counts from the end
 //	capture VAR           set $VAR to all of the last output, without its last newline
@@ -73,7 +74,7 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"sql": runSQL, "exits": exits, "fresh": fresh, "line": setLine, "flip": flip, "capture": capture, "match": match, "server-copy": serverCopy, "reaches": reaches, "load": load,
+			"sql": runSQL, "exits": exits, "fresh": fresh, "server": startServer, "line": setLine, "flip": flip, "capture": capture, "match": match, "server-copy": serverCopy, "reaches": reaches, "load": load,
 			"background": background, "signal": signalTo, "ends": ends, "awaits": awaits, "holding": holding, "release": release,
 		},
 	})
@@ -156,6 +157,16 @@ func fresh(ts *testscript.TestScript, neg bool, args []string) {
 	db, err := server.NewDatabase(context.Background(), ts.Getenv("DBNAME")+"_"+strings.ToLower(args[0]))
 	ts.Check(err)
 	ts.Setenv(args[0], db)
+}
+
+func startServer(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) != 1 || neg {
+		ts.Fatalf("usage: server NAME")
+	}
+	server, err := pgtemp.Start(context.Background(), pgtemp.Options{Settings: map[string]string{"fsync": "off"}})
+	ts.Check(err)
+	ts.Defer(func() { _ = server.Remove() })
+	ts.Setenv(args[0], server.ConnString("postgres"))
 }
 
 func setLine(ts *testscript.TestScript, neg bool, args []string) {

@@ -54,6 +54,12 @@ func printShow(w io.Writer, r *engine.ShowResult) error {
 	for _, what := range r.Refreshed {
 		fmt.Fprintf(w, "refreshed by a restore, not copied: materialized view %s\n", what)
 	}
+	if g := r.Globals; g != nil {
+		fmt.Fprintf(w, "for --globals: %s (%s), %s, %s\n", plural(g.Roles, "role"), plural(g.Passwords, "password"), plural(g.Memberships, "membership"), plural(g.Tablespaces, "tablespace"))
+		for _, what := range g.Unread {
+			fmt.Fprintf(w, "not in it: %s\n", what)
+		}
+	}
 	for _, what := range r.Unsupported {
 		fmt.Fprintf(w, "not in it: %s\n", what)
 	}
