@@ -308,7 +308,8 @@ type described struct {
 	stage   int    // of comments and labels; 0: at once
 	grants  int    // stage of grants; 0: StageGrants
 
-	keepOwner bool // it stays its maker's
+	keepOwner bool   // it stays its maker's
+	optional  string // of grants: Statement.Optional
 }
 
 // addProperties adds what every object may have: owner, comment, security labels, grants.
@@ -374,7 +375,7 @@ func (p *planner) addGrants(d described, column string) {
 		d.grants = StageGrants
 	}
 	for _, text := range sql {
-		s := Statement{Kind: "ACL", Name: d.name, OID: d.oid, Table: d.table, SQL: text, Locks: []uint32{d.oid}}
+		s := Statement{Kind: "ACL", Name: d.name, OID: d.oid, Table: d.table, SQL: text, Locks: []uint32{d.oid}, Optional: d.optional}
 		if strings.HasPrefix(text, "DO ") {
 			s.Locks = append(s.Locks, p.schemas[d.schema]) // whose list it may change
 		}

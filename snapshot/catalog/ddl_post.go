@@ -43,6 +43,7 @@ func (p *planner) postData() {
 	p.addPublications()
 	p.addSubscriptions()
 	p.addDefaultPrivileges()
+	p.addRegranted()
 	p.addEventTriggers()
 }
 

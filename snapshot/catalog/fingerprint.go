@@ -88,6 +88,12 @@ func (r *reader) fingerprintSQL() string {
 		"pg_foreign_data_wrapper", "pg_foreign_server", "pg_language", "pg_transform", "pg_am", "pg_tablespace"} {
 		parts = append(parts, struct{ catalog, key, from string }{whole, "x.oid, x.xmin", whole + " x WHERE x.oid >= 16384"})
 	}
+	// What initdb and extensions made counts with its privileges.
+	for _, x := range []struct{ catalog, oid, acl string }{{"pg_class", "oid", "relacl"}, {"pg_attribute", "attrelid", "attacl"}, {"pg_proc", "oid", "proacl"},
+		{"pg_type", "oid", "typacl"}, {"pg_namespace", "oid", "nspacl"}, {"pg_language", "oid", "lanacl"}, {"pg_init_privs", "objoid", "initprivs"}} {
+		parts = append(parts, struct{ catalog, key, from string }{x.catalog + " privileges", "x." + x.oid + ", x." + x.acl,
+			x.catalog + " x WHERE x." + x.acl + " IS NOT NULL AND (x." + x.oid + " < 16384 OR x." + x.oid + " IN (SELECT m.objid FROM pg_depend m WHERE m.deptype = 'e'))"})
+	}
 	parts = append(parts, struct{ catalog, key, from string }{"pg_range", "x.rngtypid, x.xmin", "pg_range x WHERE x.rngtypid >= 16384"},
 		struct{ catalog, key, from string }{"pg_aggregate", "x.aggfnoid, x.xmin", "pg_aggregate x WHERE x.aggfnoid >= 16384"})
 	var b strings.Builder

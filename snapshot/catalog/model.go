@@ -38,6 +38,7 @@ type Catalog struct {
 	Publications             []Publication
 	DefaultPrivileges        []DefaultPrivileges
 	Implicit                 []Implicit
+	Regranted                []Regranted
 
 	// Unsupported lists every object of the database that a restore of this model
 	// will lack. Callers must show it.

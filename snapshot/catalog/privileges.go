@@ -18,6 +18,9 @@ WHERE n.nspname IS NULL OR n.nspname !~ '^(pg_temp_|pg_toast_temp_|pgrecall$)' O
 	if err != nil {
 		return err
 	}
+	if err := r.readRegranted(ctx); err != nil {
+		return err
+	}
 	rows, err := collect[struct{ Name string }](ctx, r, "reading the names of roles", `
 SELECT rolname::text AS name FROM pg_roles WHERE rolname ~ '^[0-9]+$'`)
 	r.numericRoles = map[string]bool{}
@@ -78,6 +81,9 @@ func (a *assembly) eachACL(visit func(acl *ACL, owner string)) {
 	for i := range a.c.DefaultPrivileges {
 		d := &a.c.DefaultPrivileges[i]
 		visit(&d.ACL, d.Role)
+	}
+	for i := range a.c.Regranted {
+		visit(&a.c.Regranted[i].ACL, a.c.Regranted[i].Owner)
 	}
 	visit(&a.c.Database.ACL, a.c.Database.Owner)
 	for i := range a.c.Globals.Tablespaces {

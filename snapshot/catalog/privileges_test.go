@@ -108,3 +108,57 @@ func TestThePublicSchemaBecomesTheSources(t *testing.T) {
 		equal(t, "public with "+change, texts(t, source, schema), texts(t, target, schema))
 	}
 }
+
+// systemPrivileges are those of objects that initdb and extensions made.
+const systemPrivileges = `SELECT d.oid::regclass || coalesce(d.relacl::text, '-') FROM pg_class d WHERE d.oid < 16384 OR d.relname ~ '^pg_stat_statements'
+	UNION ALL SELECT attrelid::regclass || '.' || attname || attacl::text FROM pg_attribute WHERE attrelid < 16384 AND attacl IS NOT NULL
+	UNION ALL SELECT oid::regprocedure || coalesce(proacl::text, '-') FROM pg_proc WHERE oid < 16384 OR proname ~ '^(hstore|pg_stat)'
+	UNION ALL SELECT oid::regtype || coalesce(typacl::text, '-') FROM pg_type WHERE oid < 16384 OR typname = 'hstore'
+	UNION ALL SELECT nspname || coalesce(nspacl::text, '-') FROM pg_namespace WHERE oid < 16384
+	UNION ALL SELECT lanname || coalesce(lanacl::text, '-') FROM pg_language
+	UNION ALL SELECT fdwname || coalesce(fdwacl::text, '-') FROM pg_foreign_data_wrapper
+	ORDER BY 1`
+
+const regrant = `CREATE EXTENSION hstore SCHEMA public; CREATE EXTENSION postgres_fdw SCHEMA public; CREATE EXTENSION pg_stat_statements SCHEMA public;
+	REVOKE EXECUTE ON FUNCTION pg_catalog.pg_sleep(double precision) FROM PUBLIC; GRANT EXECUTE ON FUNCTION pg_catalog.pg_sleep(double precision) TO cat_reader WITH GRANT OPTION;
+	SET ROLE cat_reader; GRANT EXECUTE ON FUNCTION pg_catalog.pg_sleep(double precision) TO cat_other; RESET ROLE;
+	GRANT EXECUTE ON FUNCTION pg_catalog.pg_read_file(text), pg_catalog.pg_ls_waldir() TO cat_reader;
+	REVOKE EXECUTE ON FUNCTION pg_catalog.pg_ls_waldir() FROM pg_monitor;
+	GRANT SELECT ON pg_catalog.pg_authid TO cat_reader; GRANT SELECT (rolname, rolpassword) ON pg_catalog.pg_authid TO cat_other;
+	REVOKE SELECT ON pg_catalog.pg_stat_activity FROM PUBLIC; REVOKE SELECT (subname) ON pg_catalog.pg_subscription FROM PUBLIC;
+	REVOKE ALL ON pg_catalog.pg_class FROM postgres;
+	GRANT UPDATE ON information_schema.sql_features TO cat_reader; REVOKE SELECT ON information_schema.tables FROM PUBLIC;
+	REVOKE USAGE ON SCHEMA information_schema FROM PUBLIC; GRANT CREATE ON SCHEMA pg_catalog TO cat_other;
+	REVOKE USAGE ON LANGUAGE plpgsql FROM PUBLIC; GRANT USAGE ON LANGUAGE plpgsql TO cat_reader; GRANT USAGE ON LANGUAGE sql TO cat_other;
+	REVOKE USAGE ON TYPE pg_catalog.int4 FROM PUBLIC; GRANT USAGE ON TYPE pg_catalog.int4 TO cat_owner; GRANT SELECT ON information_schema.transforms TO PUBLIC;
+	REVOKE EXECUTE ON FUNCTION public.hstore_out(public.hstore) FROM PUBLIC; GRANT USAGE ON TYPE public.hstore TO cat_reader;
+	GRANT USAGE ON FOREIGN DATA WRAPPER postgres_fdw TO cat_reader WITH GRANT OPTION;
+	REVOKE SELECT ON public.pg_stat_statements FROM PUBLIC; GRANT SELECT (query) ON public.pg_stat_statements TO cat_reader`
+
+func TestPrivilegesOnWhatTheSystemAndExtensionsMadeComeBack(t *testing.T) {
+	source, target := newDatabase(t, "source"), newDatabase(t, "target")
+	run(t, source, regrant)
+	c := read(t, source)
+	if len(c.Unsupported) != 0 {
+		t.Errorf("not kept: %+v", c.Unsupported)
+	}
+	script := ddl(t, c, catalog.DDLOptions{})
+	execute(t, target, script)
+	equal(t, "privileges of source and copy", texts(t, source, systemPrivileges), texts(t, target, systemPrivileges))
+	equal(t, "pg_dump of source and copy", dump(t, source), dump(t, target))
+	for _, s := range script.Statements {
+		if s.Kind == "ACL" && s.Optional == "" {
+			t.Errorf("must not fail, as another version may lack the object: %s", s.SQL)
+		}
+	}
+}
+
+func TestANewOwnerOfAnExtensionsObjectChangesNoPrivileges(t *testing.T) {
+	source, target := newDatabase(t, "source"), newDatabase(t, "target")
+	run(t, source, `CREATE EXTENSION pg_stat_statements SCHEMA public; ALTER VIEW public.pg_stat_statements OWNER TO cat_owner; GRANT SELECT ON public.pg_stat_statements TO cat_reader`)
+	script := ddl(t, read(t, source), catalog.DDLOptions{})
+	if got := wanted(script, "public.pg_stat_statements"); len(got) != 1 || got[0].SQL != "GRANT SELECT ON TABLE public.pg_stat_statements TO cat_reader" {
+		t.Errorf("statements: %+v", got)
+	}
+	execute(t, target, script)
+}

@@ -40,17 +40,6 @@ UNION ALL
 SELECT CASE WHEN c.oid = ANY (e.extconfig) THEN 'extension configuration table' ELSE 'rows of extension table' END, c.oid::regclass::text, c.oid, 0
 FROM pg_extension e JOIN pg_depend m ON m.deptype = 'e' AND m.refclassid = 'pg_extension'::regclass AND m.refobjid = e.oid AND m.classid = 'pg_class'::regclass
 JOIN pg_class c ON c.oid = m.objid WHERE c.relkind = 'r' OR c.oid = ANY (e.extconfig)
-UNION ALL
-SELECT 'privileges on system or extension object', i.type || ' ' || i.identity, 0, 0
-FROM (SELECT 'pg_class'::regclass AS class, oid, relacl AS acl FROM pg_class WHERE relacl IS NOT NULL AND relkind NOT IN ('i', 'I', 't')
-      UNION ALL SELECT 'pg_proc'::regclass, oid, proacl FROM pg_proc WHERE proacl IS NOT NULL
-      UNION ALL SELECT 'pg_type'::regclass, oid, typacl FROM pg_type WHERE typacl IS NOT NULL
-      UNION ALL SELECT 'pg_namespace'::regclass, oid, nspacl FROM pg_namespace WHERE nspacl IS NOT NULL AND nspname <> 'public' AND nspname !~ '^pg_(toast_)?temp_'
-      UNION ALL SELECT 'pg_language'::regclass, oid, lanacl FROM pg_language WHERE lanacl IS NOT NULL) g
-LEFT JOIN pg_init_privs p ON p.classoid = g.class AND p.objoid = g.oid AND p.objsubid = 0
-CROSS JOIN LATERAL pg_identify_object(g.class, g.oid, 0) i
-WHERE p.initprivs IS DISTINCT FROM g.acl AND i.schema IS DISTINCT FROM 'information_schema' AND i.identity <> 'information_schema'
-  AND (g.oid < 16384 OR EXISTS (SELECT FROM pg_depend m WHERE m.classid = g.class AND m.objid = g.oid AND m.deptype = 'e'))
 ORDER BY 1, 2`)
 	r.c.Unsupported = append(r.c.Unsupported, rows...)
 	return err
