@@ -29,6 +29,9 @@ func (r *restore) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := r.compareExtensions(ctx); err != nil {
+		return err
+	}
 	r.phase("pre-data", began)
 	if r.o.Scope != RestoreSchemaOnly {
 		began = time.Now()

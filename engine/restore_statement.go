@@ -80,8 +80,25 @@ func sqlState(err error) string {
 
 // wentWithout notes a statement that failed and that the restored database can do without.
 func (r *restore) wentWithout(s *catalog.Statement, err error) {
-	what := fmt.Sprintf("%v: %s", err, s.Optional)
-	r.tracer.Note(Note{LevelWarn, what})
+	r.goesWithout(fmt.Sprintf("%v: %s", err, s.Optional))
+}
+
+// compareExtensions notes what the target's extensions lack that the source's have. A restore of tables takes the
+// target's extensions as they are.
+func (r *restore) compareExtensions(ctx context.Context) error {
+	if r.o.Scope == RestoreDataOnly || len(r.o.Tables)+len(r.o.Rename) > 0 || r.o.IntoSchema != "" {
+		return nil
+	}
+	missing, err := r.catalog.MissingMembers(ctx, r.target.conn)
+	for _, m := range missing {
+		r.goesWithout(m.What + ": " + m.Why)
+	}
+	return err
+}
+
+// goesWithout notes something that the restored database does not have.
+func (r *restore) goesWithout(what string) {
+	r.tracer.Note(Note{LevelWarn, "not done: " + what})
 	r.notDone.Lock()
 	defer r.notDone.Unlock()
 	r.result.NotDone = append(r.result.NotDone, what)

@@ -90,3 +90,16 @@ func TestARestoreGoesOnWithoutTheRowsOfOtherServers(t *testing.T) {
 		t.Errorf("restored: %s", got)
 	}
 }
+
+func TestWhatWasAddedToAnExtensionIsToldToBeMissing(t *testing.T) {
+	place := Place{Repository: t.TempDir() + "/repo"}
+	source, target := newDatabase(t, `CREATE EXTENSION hstore`, `CREATE FUNCTION mine(hstore) RETURNS int LANGUAGE sql AS 'SELECT 1'`, `ALTER EXTENSION hstore ADD FUNCTION mine(hstore)`), newDatabase(t)
+	take(t, place, source)
+	result, err := Restore(t.Context(), RestoreOptions{Place: place, To: target})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(result.NotDone) != 1 || !strings.HasPrefix(result.NotDone[0], "function public.mine(public.hstore) of extension hstore: it was added") {
+		t.Errorf("not done: %q", result.NotDone)
+	}
+}

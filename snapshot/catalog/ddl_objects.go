@@ -47,17 +47,6 @@ func (p *planner) addPublicSchema(s *Schema, d described) {
 
 func (s *Schema) address() address { return plainAddress("SCHEMA", "pg_namespace", "nspname", s.Name) }
 
-func (e *Extension) create(p *planner, _ *node) {
-	p.add(Statement{Kind: "EXTENSION", Name: e.Name, OID: e.OID, IfMissing: true,
-		SQL: "CREATE EXTENSION " + QuoteIdent(e.Name) + " WITH SCHEMA " + QuoteIdent(e.Schema), at: e.address()})
-	// An extension's owner cannot be altered.
-	p.addComment(described{kind: "EXTENSION", sql: QuoteIdent(e.Name), name: e.Name, oid: e.OID, comment: e.Comment, labels: e.SecurityLabels})
-}
-
-func (e *Extension) address() address {
-	return plainAddress("EXTENSION", "pg_extension", "extname", e.Name)
-}
-
 func (l *Collation) create(p *planner, _ *node) {
 	var options []string
 	option := func(name, value string) {

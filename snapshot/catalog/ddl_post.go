@@ -286,8 +286,8 @@ func (p *planner) addStatistics() {
 		if t := p.tables[x.Table]; t != nil && p.selected[t.OID] {
 			table = p.table(t.OID).SQL()
 			name = p.names.follow(name, t, p.table(t.OID))
-		} else if !p.whole() || p.views[x.Table] == nil {
-			continue
+		} else if !p.whole() {
+			continue // of a view, or of a table of an extension
 		}
 		// pg_get_statisticsobjdef: CREATE STATISTICS name [(kinds)] ON … FROM table
 		definition, ok := strings.CutPrefix(x.Definition, "CREATE STATISTICS "+qualified(x.Schema, x.Name))

@@ -1,9 +1,5 @@
 package catalog
 
-import (
-	"strings"
-)
-
 // addViewParts adds the triggers and rules of views, and the rows and indexes of
 // materialized views.
 func (p *planner) addViewParts() {
@@ -74,93 +70,5 @@ func (p *planner) fillMaterialized(v *View, level int) {
 		p.addAt(stage+1, Statement{Kind: "INDEX", Name: index.String(), OID: x.OID, Table: v.OID, Bytes: v.Bytes,
 			SQL: p.indexSQL(x, index, name, x.Definition, x.Where), Reads: []uint32{v.OID}, at: at})
 		p.addIndexMarks(x, index, stage+2, "MATERIALIZED VIEW", name, v.OID)
-	}
-}
-
-// addPublications adds the user's publications.
-func (p *planner) addPublications() {
-	for i := range p.c.Publications {
-		b := &p.c.Publications[i]
-		s := Statement{Kind: "PUBLICATION", Name: b.Name, OID: b.OID, SQL: p.publicationSQL(b),
-			at: plainAddress("PUBLICATION", "pg_publication", "pubname", b.Name), Locks: []uint32{b.OID}}
-		for _, t := range b.Tables {
-			s.Locks = append(s.Locks, t.Table)
-		}
-		p.addAt(StagePublications, s)
-		if !p.o.NoOwner {
-			p.addAt(StagePublications, Statement{Kind: "PUBLICATION", Name: b.Name, OID: b.OID, Locks: []uint32{b.OID},
-				SQL: "ALTER PUBLICATION " + QuoteIdent(b.Name) + " OWNER TO " + QuoteIdent(b.Owner)})
-		}
-		p.addComment(described{kind: "PUBLICATION", sql: QuoteIdent(b.Name), name: b.Name, oid: b.OID, comment: b.Comment,
-			labels: b.SecurityLabels, stage: StageLast})
-	}
-}
-
-func (p *planner) publicationSQL(b *Publication) string {
-	sql := "CREATE PUBLICATION " + QuoteIdent(b.Name)
-	var parts []string
-	for _, t := range b.Tables {
-		table := p.tables[t.Table]
-		if table == nil {
-			p.leaveOut("a table of publication "+b.Name, "it is not in the catalog")
-			continue
-		}
-		part := "ONLY " + table.SQLName()
-		if len(parts) == 0 {
-			part = "TABLE " + part // said once: 14 knows no other way
-		}
-		if len(t.Columns) > 0 {
-			part += " (" + quoteIdents(t.Columns) + ")"
-		}
-		if t.Where != "" {
-			part += " WHERE (" + t.Where + ")"
-		}
-		parts = append(parts, part)
-	}
-	for _, schema := range b.Schemas {
-		parts = append(parts, "TABLES IN SCHEMA "+QuoteIdent(schema))
-	}
-	if b.AllTables {
-		sql += " FOR ALL TABLES"
-	} else if len(parts) > 0 {
-		sql += " FOR " + strings.Join(parts, ", ")
-	}
-	options := []string{"publish = " + strings.TrimSpace(quoteLiteral(strings.Join(b.Publish, ", ")))}
-	if b.ViaRoot {
-		options = append(options, "publish_via_partition_root = true")
-	}
-	if b.Generated == "s" {
-		options = append(options, "publish_generated_columns = stored")
-	}
-	return sql + " WITH (" + strings.Join(options, ", ") + ")"
-}
-
-func (p *planner) addEventTriggers() {
-	for i := range p.c.EventTriggers {
-		e := &p.c.EventTriggers[i]
-		s := Statement{Kind: "EVENT TRIGGER", Name: e.Name, OID: e.OID, Locks: []uint32{e.OID},
-			at: plainAddress("EVENT TRIGGER", "pg_event_trigger", "evtname", e.Name)}
-		s.SQL = "CREATE EVENT TRIGGER " + QuoteIdent(e.Name) + " ON " + QuoteIdent(e.Event)
-		if len(e.Tags) > 0 {
-			tags := make([]string, len(e.Tags))
-			for j, tag := range e.Tags {
-				tags[j] = strings.TrimSpace(quoteLiteral(tag))
-			}
-			s.SQL += " WHEN TAG IN (" + strings.Join(tags, ", ") + ")"
-		}
-		s.SQL += " EXECUTE FUNCTION " + e.Function + "()"
-		p.addAt(StageLast+1, s)
-		s.at = address{}
-		if !p.o.NoOwner {
-			s.SQL = "ALTER EVENT TRIGGER " + QuoteIdent(e.Name) + " OWNER TO " + QuoteIdent(e.Owner)
-			p.addAt(StageLast+2, s)
-		}
-		p.addComment(described{kind: "EVENT TRIGGER", sql: QuoteIdent(e.Name), name: e.Name, oid: e.OID, comment: e.Comment,
-			labels: e.SecurityLabels, stage: StageLast + 2})
-		verb := enabledSQL(e.Enabled)
-		if verb != "" {
-			s.SQL = "ALTER EVENT TRIGGER " + QuoteIdent(e.Name) + " " + verb
-			p.addAt(StageLast+3, s)
-		}
 	}
 }

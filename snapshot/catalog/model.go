@@ -118,13 +118,6 @@ func (a ACL) IsZero() bool { return a.Items == nil }
 // Schema is a namespace.
 type Schema struct{ Object }
 
-// Extension is an installed extension. Its members are not in the model.
-type Extension struct {
-	Object           // Schema is where its objects are
-	Version string   `json:",omitzero"` // informational: a restore takes the target's default version
-	Schemas []string `json:",omitzero"`
-}
-
 // Collation is a user-defined collation.
 type Collation struct {
 	Object
@@ -208,33 +201,6 @@ type Statistics struct {
 	Definition string `json:",omitzero"` // pg_get_statisticsobjdef
 	TableSQL   string `json:",omitzero"` // the table's name as Definition ends with it
 	Target     int32  `json:",omitzero"` // -1: default
-}
-
-// EventTrigger is a user's event trigger.
-type EventTrigger struct {
-	Object
-	Event    string   `json:",omitzero"`
-	Tags     []string `json:",omitzero"`
-	Function string   `json:",omitzero"` // schema-qualified and quoted, without arguments
-	Enabled  string   `json:",omitzero"` // pg_event_trigger.evtenabled
-}
-
-// Publication is a user's publication.
-type Publication struct {
-	Object
-	AllTables bool               `json:",omitzero"`
-	Publish   []string           `json:",omitzero"` // insert, update, delete, truncate
-	ViaRoot   bool               `json:",omitzero"`
-	Generated string             `json:",omitzero"` // 18: "n" or "s"; else empty
-	Tables    []PublicationTable `json:",omitzero"`
-	Schemas   []string           `json:",omitzero"`
-}
-
-// PublicationTable is one table of a publication.
-type PublicationTable struct {
-	Table   uint32   `json:",omitzero"`
-	Columns []string `json:",omitzero"` // nil: all
-	Where   string   `json:",omitzero"`
 }
 
 // DefaultPrivileges is one ALTER DEFAULT PRIVILEGES.

@@ -83,17 +83,14 @@ func each[T any, P interface {
 	return true
 }
 
-func (s *Schema) ref() Ref       { return Ref{ClassSchema, s.OID} }
-func (e *Extension) ref() Ref    { return Ref{ClassExtension, e.OID} }
-func (l *Collation) ref() Ref    { return Ref{ClassCollation, l.OID} }
-func (t *Type) ref() Ref         { return Ref{ClassType, t.OID} }
-func (f *Function) ref() Ref     { return Ref{ClassFunction, f.OID} }
-func (q *Sequence) ref() Ref     { return Ref{ClassRelation, q.OID} }
-func (t *Table) ref() Ref        { return Ref{ClassRelation, t.OID} }
-func (v *View) ref() Ref         { return Ref{ClassRelation, v.OID} }
-func (x *Statistics) ref() Ref   { return Ref{ClassStatistics, x.OID} }
-func (e *EventTrigger) ref() Ref { return Ref{ClassEventTrigger, e.OID} }
-func (b *Publication) ref() Ref  { return Ref{ClassPublication, b.OID} }
+func (s *Schema) ref() Ref     { return Ref{ClassSchema, s.OID} }
+func (l *Collation) ref() Ref  { return Ref{ClassCollation, l.OID} }
+func (t *Type) ref() Ref       { return Ref{ClassType, t.OID} }
+func (f *Function) ref() Ref   { return Ref{ClassFunction, f.OID} }
+func (q *Sequence) ref() Ref   { return Ref{ClassRelation, q.OID} }
+func (t *Table) ref() Ref      { return Ref{ClassRelation, t.OID} }
+func (v *View) ref() Ref       { return Ref{ClassRelation, v.OID} }
+func (x *Statistics) ref() Ref { return Ref{ClassStatistics, x.OID} }
 
 // Ranks order objects that are free to go: kinds that others are usually made of come first. Expressions use casts and
 // default operator classes (ORDER BY, DISTINCT) without a dependency that says so.
@@ -125,7 +122,6 @@ const (
 )
 
 func (s *Schema) rank() int    { return rankSchema }
-func (e *Extension) rank() int { return rankExtension }
 func (l *Collation) rank() int { return rankCollation }
 func (t *Type) rank() int      { return rankType }
 func (f *Function) rank() int  { return rankFunction }

@@ -94,3 +94,48 @@ CREATE TABLE side.all_far (k integer) PARTITION BY LIST (k);
 CREATE INDEX all_far_k ON side.all_far (k);
 CREATE FOREIGN TABLE side.all_far_1 PARTITION OF side.all_far FOR VALUES IN (1, NULL) SERVER bare;
 CREATE MATERIALIZED VIEW side.from_far AS SELECT at FROM side.parted WITH NO DATA;
+
+-- Publications. One of all tables must not keep tables without a key from being updated.
+CREATE PUBLICATION out_all FOR ALL TABLES WITH (publish = 'insert, truncate');
+COMMENT ON PUBLICATION out_all IS 'of all tables';
+CREATE PUBLICATION out_nothing WITH (publish = '');
+CREATE PUBLICATION "Out One" FOR TABLE ONLY app.mother, side.parted, side.parted_near WITH (publish = 'truncate', publish_via_partition_root);
+
+-- Event triggers in every state.
+CREATE FUNCTION side."On Event"() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN END';
+CREATE EVENT TRIGGER out_start ON ddl_command_start WHEN TAG IN ('CREATE CAST') EXECUTE FUNCTION side."On Event"();
+CREATE EVENT TRIGGER "Out Drop" ON sql_drop WHEN TAG IN ('DROP TEXT SEARCH PARSER', 'DROP SERVER') EXECUTE FUNCTION side."On Event"();
+CREATE EVENT TRIGGER out_rewrite ON table_rewrite EXECUTE FUNCTION side."On Event"();
+CREATE EVENT TRIGGER out_always ON ddl_command_end WHEN TAG IN ('CREATE CONVERSION') EXECUTE FUNCTION side."On Event"();
+ALTER EVENT TRIGGER "Out Drop" ENABLE REPLICA;
+ALTER EVENT TRIGGER out_always ENABLE ALWAYS;
+COMMENT ON EVENT TRIGGER "Out Drop" IS 'an event trigger''s';
+
+-- Extended statistics.
+CREATE STATISTICS side.mcv_only (mcv) ON body, config FROM side.documents;
+CREATE STATISTICS side.one_expression ON (length(body)) FROM side.documents;
+CREATE STATISTICS side.expressions (ndistinct, dependencies) ON config, (lower(body)), (length(body) + 1) FROM side.documents;
+CREATE STATISTICS side.of_parted ON at, what FROM side.parted;
+ALTER STATISTICS side.of_parted SET STATISTICS 0;
+CREATE MATERIALIZED VIEW side.gathered AS SELECT body, config FROM side.documents;
+CREATE STATISTICS "Out Side"."Of View" ON body, config FROM side.gathered;
+ALTER STATISTICS "Out Side"."Of View" OWNER TO cat_owner;
+COMMENT ON STATISTICS "Out Side"."Of View" IS 'statistics of a materialized view';
+
+-- Extensions: one needs another, one was moved, one lost its comment.
+CREATE EXTENSION cube SCHEMA ext;
+CREATE EXTENSION earthdistance SCHEMA side;
+CREATE EXTENSION seg SCHEMA ext;
+ALTER EXTENSION seg SET SCHEMA "Out Side";
+COMMENT ON EXTENSION seg IS NULL;
+CREATE TABLE side.segments (s "Out Side".seg, place side.earth);
+
+-- Collations.
+CREATE COLLATION side.copied FROM "C";
+CREATE COLLATION side.parts (LC_COLLATE = 'C', LC_CTYPE = 'POSIX');
+CREATE COLLATION "Out Side"."Insensitive" (PROVIDER = icu, LOCALE = 'und-u-ks-level2', DETERMINISTIC = false);
+CREATE COLLATION side.phonebook (PROVIDER = icu, LOCALE = 'de-u-co-phonebk');
+COMMENT ON COLLATION "Out Side"."Insensitive" IS 'a collation''s';
+ALTER COLLATION "Out Side"."Insensitive" OWNER TO cat_owner;
+CREATE TABLE side.collated (a text COLLATE "Out Side"."Insensitive" UNIQUE, b text COLLATE side.phonebook);
+CREATE INDEX collated_b ON side.collated (b COLLATE side.copied);
