@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"fmt"
 	"io"
 	"slices"
 	"strings"
@@ -76,6 +77,11 @@ func Cat(ctx context.Context, o CatOptions) (*CatResult, error) {
 	for _, what := range r.notFollowed() {
 		r.tracer.Note(Note{LevelWarn, "not included: " + what})
 	}
+	for i := range r.catalog.Tables {
+		if t := &r.catalog.Tables[i]; t.Kind == "f" && r.script.Tables[t.OID] != (catalog.Name{}) {
+			r.tracer.Note(Note{LevelWarn, fmt.Sprintf("not included: rows of the foreign table %s.%s, a partition, which are on another server", t.Schema, t.Name)})
+		}
+	}
 	orders := make([][]int, len(r.wanted))
 	for i, t := range r.wanted {
 		if orders[i], err = orderOf(whole, t); err != nil {
@@ -116,6 +122,9 @@ func (r *restore) oneTable() (*format.TableData, error) {
 	}
 	if len(names) != 1 {
 		return nil, usagef("%q matches %d tables (%s): name one", strings.Join(r.o.Tables, " "), len(names), fewOf(names, 12))
+	}
+	if found.Kind == "f" {
+		return nil, usagef("%s is a foreign table: its rows are on another server, and in no backup of this one", names[0])
 	}
 	d := &format.TableData{OID: found.OID, Schema: found.Schema, Name: found.Name}
 	for _, c := range found.CopyColumns() {
