@@ -234,3 +234,23 @@ func TestAScriptNeedsEveryRoleThatItsStatementsName(t *testing.T) {
 		}
 	}
 }
+
+func TestSecurityLabelsOfWhatDatabasesShareAreKept(t *testing.T) {
+	conn := newDatabase(t, "source")
+	run(t, conn, `CREATE ROLE labelled; SET allow_system_table_mods = on;
+		INSERT INTO pg_shseclabel (objoid, classoid, provider, label) SELECT oid, 'pg_authid'::regclass, 'dummy', 'it''s a role' FROM pg_authid WHERE rolname = 'labelled';
+		INSERT INTO pg_shseclabel (objoid, classoid, provider, label) SELECT oid, 'pg_database'::regclass, 'dummy', 'a database' FROM pg_database WHERE datname = current_database()`)
+	defer run(t, conn, `DELETE FROM pg_shseclabel; DROP ROLE labelled`)
+	c := read(t, conn)
+	p := plan(t, c.Globals, globalsOf(server.Version(), c.Globals.Bootstrap), catalog.GlobalsOptions{})
+	if got := kinds(p, "SECURITY LABEL"); got != "SECURITY LABEL FOR dummy ON ROLE labelled IS 'it''s a role'" {
+		t.Errorf("role: %s", got)
+	}
+	if got := kinds(plan(t, c.Globals, globalsOf(server.Version(), c.Globals.Bootstrap), catalog.GlobalsOptions{NoSecurityLabels: true}), "SECURITY LABEL"); got != "" {
+		t.Errorf("without labels: %s", got)
+	}
+	s, err := c.Database.Script(catalog.DatabaseOptions{Name: "new", ServerVersion: c.ServerVersion, SourceVersion: c.ServerVersion})
+	if err != nil || len(s.Open) != 1 || s.Open[0].SQL != "SECURITY LABEL FOR dummy ON DATABASE new IS 'a database'" {
+		t.Errorf("database: %+v, %v", s.Open, err)
+	}
+}
