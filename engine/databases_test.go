@@ -196,3 +196,49 @@ func TestEveryDatabaseOfAServerIsTakenAndRestored(t *testing.T) {
 		t.Errorf("plain has %s rows", got)
 	}
 }
+
+func TestAnotherLocaleOfTheTargetDatabaseIsTold(t *testing.T) {
+	db := newDatabase(t, `CREATE TABLE t (id int PRIMARY KEY, v text)`)
+	place := Place{Repository: t.TempDir() + "/repo"}
+	take(t, place, db)
+	same, err := Restore(t.Context(), RestoreOptions{Place: place, To: newDatabase(t), DryRun: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(same.Plan.LeftOut) != 0 {
+		t.Errorf("left out: %q", same.Plan.LeftOut)
+	}
+	other, err := server.NewDatabase(t.Context(), "other_locale", "LOCALE 'C.UTF-8'")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := Restore(t.Context(), RestoreOptions{Place: place, To: other, DryRun: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if told := strings.Join(r.Plan.LeftOut, "\n"); !strings.Contains(told, "locale C of the database: the target database has C.utf8") {
+		t.Errorf("left out: %s", told)
+	}
+}
+
+func TestADatabaseThatCanNotBeGivenItsPropertiesIsNotLeftBehind(t *testing.T) {
+	db := newDatabase(t, `CREATE TABLE t (id int)`)
+	name := value(t, db, `SELECT current_database()::text`)
+	exec(t, db, `ALTER DATABASE `+name+` SET role = 'postgres'`, `ALTER DATABASE `+name+` SET work_mem = '5MB'`)
+	place := Place{Repository: t.TempDir() + "/repo"}
+	take(t, place, db)
+	to := strings.Replace(db, name, "given", 1)
+	if _, err := Restore(t.Context(), RestoreOptions{Place: place, To: to, Create: true}); err != nil {
+		t.Fatal(err)
+	}
+	if got := value(t, to, `SELECT setconfig::text FROM pg_db_role_setting s JOIN pg_database d ON d.oid = setdatabase WHERE datname = 'given'`); got != "{work_mem=5MB,role=postgres}" {
+		t.Errorf("settings %s", got)
+	}
+	exec(t, db, `SET allow_system_table_mods = on`, `UPDATE pg_db_role_setting SET setconfig = '{work_mem=nonsense}' WHERE setdatabase = (SELECT oid FROM pg_database WHERE datname = current_database())`)
+	take(t, place, db)
+	_, err := Restore(t.Context(), RestoreOptions{Place: place, To: strings.Replace(db, name, "not_given", 1), Create: true})
+	contains(t, err, "work_mem", "nonsense")
+	if got := value(t, db, `SELECT count(*)::text FROM pg_database WHERE datname = 'not_given'`); got != "0" {
+		t.Error("the database that could not be given its settings is there")
+	}
+}

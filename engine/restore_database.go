@@ -14,7 +14,7 @@ import (
 func (r *restore) planDatabase(ctx context.Context) (err error) {
 	t := r.target
 	if !r.o.Create {
-		return nil
+		return r.compareLocales(ctx)
 	}
 	if t.parameters, err = readParameters(ctx, t.conn); err != nil {
 		return err
@@ -37,10 +37,34 @@ func (r *restore) planDatabase(ctx context.Context) (err error) {
 	return nil
 }
 
+// compareLocales tells where text sorts otherwise in the target database than in the source.
+func (r *restore) compareLocales(ctx context.Context) error {
+	if !r.intoExisting() {
+		return nil
+	}
+	var there catalog.Database
+	// The columns' names differ from version to version.
+	err := r.target.conn.QueryRow(ctx, `SELECT coalesce(d->>'datlocprovider', 'c'), d->>'datcollate', d->>'datctype', coalesce(d->>'datlocale', d->>'daticulocale', '')
+		FROM (SELECT pg_catalog.to_jsonb(d) FROM pg_catalog.pg_database d WHERE datname = pg_catalog.current_database()) x(d)`).
+		Scan(&there.LocaleProvider, &there.Collate, &there.Ctype, &there.Locale)
+	if err != nil {
+		return fmt.Errorf("ask for the locale of the target database: %w", err)
+	}
+	if here, there := r.catalog.Database.LocaleName(), there.LocaleName(); here != there {
+		r.plan.LeftOut = append(r.plan.LeftOut, fmt.Sprintf("locale %s of the database: the target database has %s, and sorts text by that (--create makes one with the source's)", here, there))
+	}
+	return nil
+}
+
+// intoExisting says that everything goes into a database that exists.
+func (r *restore) intoExisting() bool {
+	return !r.o.Create && len(r.o.Tables) == 0 && len(r.o.Rename) == 0 && r.o.IntoSchema == "" && r.o.Scope != RestoreDataOnly
+}
+
 // keptByDatabase tells what a restore of everything into a database that exists leaves as it is there.
 func (r *restore) keptByDatabase() []string {
 	has := r.catalog.Database.Properties()
-	if r.o.Create || len(has) == 0 || len(r.o.Tables) > 0 || len(r.o.Rename) > 0 || r.o.IntoSchema != "" || r.o.Scope == RestoreDataOnly {
+	if !r.intoExisting() || len(has) == 0 {
 		return nil
 	}
 	return []string{fmt.Sprintf("of the database itself: %s: the target database keeps its own (--create makes one with them)", strings.Join(has, ", "))}
@@ -59,12 +83,12 @@ func (r *restore) makeDatabase(ctx context.Context) error {
 			return errors.Join(fmt.Errorf("make database %q: %w", t.create, err), t.dropMade(ctx))
 		}
 	}
-	hangUp(ctx, t.conn)
-	var err error
-	t.conn, t.db, err = connect(ctx, t.config)
+	conn, db, err := connect(ctx, t.config)
 	if err != nil {
-		return err
+		return errors.Join(fmt.Errorf("go over to the new database, under the settings that the source's has: %w", err), t.dropMade(ctx))
 	}
+	hangUp(ctx, t.conn)
+	t.conn, t.db = conn, db
 	if err := t.look(ctx, r.script.Statements); err != nil {
 		return err
 	}

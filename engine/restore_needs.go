@@ -138,46 +138,43 @@ func (r *restore) coming() *catalog.GlobalsPlan {
 	return &catalog.GlobalsPlan{}
 }
 
-// needToAct makes sure that the restoring role may give objects to their owners: that takes being able to become them (documentation,
-// "ALTER TABLE"), since 16 by a membership WITH SET.
+// needToAct makes sure that the restoring role may become those it gives objects to and those it grants as (documentation, "ALTER
+// TABLE", "SET ROLE"): since 16 that takes a membership WITH SET.
 func (r *restore) needToAct(ctx context.Context, needs map[catalog.NeedKind][]catalog.Need) error {
 	t := r.target
 	if t.super {
 		return nil
 	}
-	modern := t.db.version >= 160000
-	privilege, with := "MEMBER", ""
-	if modern {
-		privilege, with = "SET", " WITH SET TRUE"
+	privilege, with, coming := "MEMBER", "", r.coming().Roles
+	if t.db.version >= 160000 {
+		privilege, with, coming = "SET", " WITH SET TRUE", nil // those are made with createrole_self_grant
 	}
-	var coming []string
-	if modern {
-		coming = r.coming().Roles // made with createrole_self_grant
-	}
-	absent, err := t.absent(ctx, "roles", needs[catalog.NeedOwner], coming, `SELECT rolname FROM pg_catalog.pg_roles WHERE pg_catalog.pg_has_role(oid, '`+privilege+`')`)
-	if err != nil {
-		return err
-	}
-	rows, err := t.conn.Query(ctx, `SELECT rolname FROM pg_catalog.pg_roles`)
+	rows, err := t.conn.Query(ctx, `SELECT rolname FROM pg_catalog.pg_roles WHERE NOT pg_catalog.pg_has_role(oid, $1)`, privilege)
 	if err != nil {
 		return fmt.Errorf("look for roles on the target: %w", err)
 	}
-	roles, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	others, err := pgx.CollectRows(rows, pgx.RowTo[string])
 	if err != nil {
 		return fmt.Errorf("look for roles on the target: %w", err)
 	}
-	roles = append(roles, r.coming().Roles...)
+	others = append(others, coming...)
 	var publicOwner string
 	if err := t.conn.QueryRow(ctx, `SELECT coalesce((SELECT pg_catalog.pg_get_userbyid(nspowner)::text FROM pg_catalog.pg_namespace WHERE nspname = 'public'), '')`).Scan(&publicOwner); err != nil {
 		return fmt.Errorf("look for the owner of schema public on the target: %w", err)
 	}
-	// Those that are not there at all were told already, and to give public to who has it changes nothing.
-	absent = slices.DeleteFunc(absent, func(n catalog.Need) bool {
-		return !slices.Contains(roles, n.Name) || n.For == "schema public" && n.Name == publicOwner
-	})
-	if len(absent) > 0 {
-		r.lacks.add("role %s may not act for the owners of objects: %s; GRANT %s TO %s%s, or leave ownership to the restoring role with --no-owner",
-			t.user, described(absent), quoteName(absent[0].Name), quoteName(t.user), with)
+	for _, kind := range []struct {
+		kind      catalog.NeedKind
+		what, way string
+	}{
+		{catalog.NeedOwner, "the owners of objects", "leave ownership to the restoring role with --no-owner"},
+		{catalog.NeedGrantor, "those who granted", "leave out grants with --no-privileges"},
+	} {
+		blocked := slices.DeleteFunc(slices.Clone(needs[kind.kind]), func(n catalog.Need) bool {
+			return !slices.Contains(others, n.Name) || n.For == "schema public" && n.Name == publicOwner // to whom it is given already
+		})
+		if len(blocked) > 0 {
+			r.lacks.add("role %s may not act for %s: %s; GRANT %s TO %s%s, or %s", t.user, kind.what, described(blocked), quoteName(blocked[0].Name), quoteName(t.user), with, kind.way)
+		}
 	}
 	return nil
 }

@@ -123,18 +123,20 @@ func without(list, other []string) []string {
 // common gives the elements of the first list that the second has too.
 func common(list, other []string) []string { return without(list, without(list, other)) }
 
-// roles are the grantees and grantors of all that grants gives, sorted.
+// roles are the grantees and grantors of all that grants gives, sorted; grantors are the latter alone.
 func (a ACL) roles() []string {
+	return a.named(func(i aclItem) []string { return []string{i.grantee, i.grantor} })
+}
+
+func (a ACL) grantors() []string {
+	return a.named(func(i aclItem) []string { return []string{i.grantor} })
+}
+
+func (a ACL) named(by func(aclItem) []string) []string {
 	var names []string
 	for _, text := range a.Items {
-		item, err := parseACLItem(text)
-		if err != nil || slices.Contains(a.Initial, text) {
-			continue
-		}
-		for _, name := range []string{item.grantee, item.grantor} {
-			if name != "" {
-				names = append(names, name)
-			}
+		if item, err := parseACLItem(text); err == nil && !slices.Contains(a.Initial, text) {
+			names = append(names, without(by(item), []string{""})...)
 		}
 	}
 	slices.Sort(names)

@@ -61,7 +61,11 @@ func (d *Database) Script(o DatabaseOptions) (DatabaseScript, error) {
 			continue
 		}
 		need(NeedRole, set.Role)
-		s.Open = append(s.Open, setting(on, name, set))
+		if strings.EqualFold(set.Name, "role") { // those who restore would become that role
+			s.Close = append(s.Close, setting(on, name, set))
+		} else {
+			s.Open = append(s.Open, setting(on, name, set))
+		}
 	}
 	if !o.NoOwner {
 		need(NeedOwner, d.Owner)
@@ -80,6 +84,11 @@ func (d *Database) Script(o DatabaseOptions) (DatabaseScript, error) {
 		for _, role := range d.ACL.roles() {
 			if role != d.Owner {
 				need(NeedGrantee, role)
+			}
+		}
+		for _, role := range d.ACL.grantors() {
+			if role != d.Owner {
+				need(NeedGrantor, role)
 			}
 		}
 	}
@@ -144,4 +153,26 @@ func (d *Database) Properties() []string {
 		has = append(has, what)
 	}
 	return has
+}
+
+// LocaleName tells a database's locale in words. Equal names are equal locales, however the names of libc's encodings are written.
+func (d *Database) LocaleName() string {
+	libc := func(name string) string {
+		language, encoding, _ := strings.Cut(name, ".")
+		if encoding != "" {
+			language += "." + strings.ReplaceAll(strings.ToLower(encoding), "-", "")
+		}
+		return strings.Replace(language, "POSIX", "C", 1)
+	}
+	switch d.LocaleProvider {
+	case "i":
+		return "ICU " + d.Locale
+	case "b":
+		return "builtin " + d.Locale
+	case "c":
+		if libc(d.Collate) == libc(d.Ctype) {
+			return libc(d.Collate)
+		}
+	}
+	return libc(d.Collate) + " with LC_CTYPE " + libc(d.Ctype)
 }

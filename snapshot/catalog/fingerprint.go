@@ -15,7 +15,7 @@ import (
 // Rows count by oid and xmin, that is by version. pg_class counts by the columns that DDL
 // sets: TRUNCATE, VACUUM FULL and CLUSTER give a table new files and so a new
 // row of pg_class, and change nothing that a model holds but Table.FileNode. Temporary objects and
-// what pgrecall made do not count. It costs about as much as scanning the catalogs once.
+// what pgrecall made do not count, nor do the globals: what Read tells of them is as of the snapshot whatever happens meanwhile. It costs about as much as scanning the catalogs once.
 func Fingerprint(ctx context.Context, q Querier) (string, error) {
 	r := &reader{q: q, c: &Catalog{}}
 	if err := r.readVersion(ctx); err != nil {

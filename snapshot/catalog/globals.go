@@ -73,15 +73,6 @@ func (g *Globals) ForgetPasswords() {
 	g.Unread = unread
 }
 
-func (g *Globals) role(name string) *Role {
-	for i := range g.Roles {
-		if g.Roles[i].Name == name {
-			return &g.Roles[i]
-		}
-	}
-	return nil
-}
-
 func (g *Globals) tablespace(name string) *Tablespace {
 	for i := range g.Tablespaces {
 		if g.Tablespaces[i].Name == name {

@@ -18,34 +18,40 @@ func (p *globalsPlanner) memberships() {
 		}
 	}
 	grantors := p.t.ServerVersion < 160000 || p.g.ServerVersion >= 160000
-	admins := map[[2]string]bool{} // role, grantor
+	type grant struct{ role, member string }
+	admins := map[grant]bool{}
 	for _, m := range p.t.Memberships {
-		admins[[2]string{m.Role, m.Member}] = m.Admin || admins[[2]string{m.Role, m.Member}]
+		if m.Admin {
+			admins[grant{m.Role, m.Member}] = true
+		}
 	}
 	for len(todo) > 0 {
-		n := slices.IndexFunc(todo, func(m Membership) bool {
-			return !grantors || p.t.ServerVersion < 160000 || m.Grantor == p.g.Bootstrap || admins[[2]string{m.Role, m.Grantor}]
-		})
-		if n < 0 {
-			// The grantor is a role of the target that may not grant there: another has to.
-			n, todo[0].Grantor = 0, ""
-			p.leaveOut("grantor of role "+todo[0].Role+" to "+todo[0].Member, "it may not grant it on the target; whoever restores does")
+		var rest []Membership
+		for _, m := range todo {
+			if grantors && p.t.ServerVersion >= 160000 && m.Grantor != p.g.Bootstrap && m.Grantor != "" && !admins[grant{m.Role, m.Grantor}] {
+				rest = append(rest, m)
+				continue
+			}
+			if m.Admin {
+				admins[grant{m.Role, m.Member}] = true
+			}
+			if !grantors {
+				m.Grantor = ""
+			}
+			p.grantRole(m)
 		}
-		m := todo[n]
-		todo = slices.Delete(todo, n, n+1)
-		if m.Admin {
-			admins[[2]string{m.Role, m.Member}] = true
+		if len(rest) == len(todo) {
+			// The grantor is a role of the target that may not grant there.
+			rest[0].Grantor = ""
+			p.leaveOut("grantor of role "+rest[0].Role+" to "+rest[0].Member, "it may not grant it on the target; whoever restores does")
 		}
-		if !grantors {
-			m.Grantor = ""
-		}
-		p.grantRole(m)
+		todo = rest
 	}
 }
 
 // wanted says whether a membership is to be granted.
 func (p *globalsPlanner) wanted(m Membership) bool {
-	there := slices.ContainsFunc(p.t.Memberships, func(t Membership) bool {
+	there := slices.ContainsFunc(p.granted[m.Member], func(t Membership) bool {
 		same := t.Role == m.Role && t.Member == m.Member && t.Admin == m.Admin
 		if p.t.ServerVersion >= 160000 && p.g.ServerVersion >= 160000 {
 			same = same && t.Inherit == m.Inherit && t.Set == m.Set && p.grantor(t.Grantor, p.t) == p.grantor(m.Grantor, p.g)
@@ -64,10 +70,10 @@ func (p *globalsPlanner) wanted(m Membership) bool {
 	}
 	// What somebody who is no superuser may grant: since 16 roles they hold WITH ADMIN OPTION, as those they have made;
 	// before, all but superusers' (documentation, "Role Attributes").
-	role := p.t.role(m.Role)
+	role := p.there[m.Role]
 	may := p.made[m.Role]
 	if p.t.ServerVersion >= 160000 {
-		may = may || slices.ContainsFunc(p.t.Memberships, func(t Membership) bool { return t.Role == m.Role && t.Member == p.as.Name && t.Admin })
+		may = may || slices.ContainsFunc(p.granted[p.as.Name], func(t Membership) bool { return t.Role == m.Role && t.Admin })
 	} else {
 		may = may || role == nil || !role.Super
 	}

@@ -46,8 +46,14 @@ type GlobalsPlan struct {
 // exists on the target is not altered, whether it is a role, its password or what all roles have set; it is told where it differs. A membership
 // counts as part of the roles it ties: it is made if one of them is.
 func (g *Globals) Plan(target *Globals, o GlobalsOptions) (*GlobalsPlan, error) {
-	p := &globalsPlanner{g: g, t: target, o: o, plan: &GlobalsPlan{}, made: map[string]bool{}, as: target.role(o.As)}
-	if p.as == nil {
+	p := &globalsPlanner{g: g, t: target, o: o, plan: &GlobalsPlan{}, made: map[string]bool{}, there: map[string]*Role{}, granted: map[string][]Membership{}}
+	for i := range target.Roles {
+		p.there[target.Roles[i].Name] = &target.Roles[i]
+	}
+	for _, m := range target.Memberships {
+		p.granted[m.Member] = append(p.granted[m.Member], m)
+	}
+	if p.as = p.there[o.As]; p.as == nil {
 		return nil, fmt.Errorf("the role %q that restores is not among the target's", o.As)
 	}
 	p.roles()
@@ -65,6 +71,10 @@ type globalsPlanner struct {
 	made map[string]bool // roles
 	as   *Role
 	err  error
+
+	// there are the target's roles, granted its memberships by member.
+	there   map[string]*Role
+	granted map[string][]Membership
 }
 
 func (p *globalsPlanner) run(s ...Statement) { p.plan.Statements = append(p.plan.Statements, s...) }
@@ -81,7 +91,7 @@ func (p *globalsPlanner) forbid(format string, a ...any) {
 func (p *globalsPlanner) roles() {
 	for i := range p.g.Roles {
 		r := &p.g.Roles[i]
-		there := p.t.role(r.Name)
+		there := p.there[r.Name]
 		switch {
 		case there == nil:
 			p.made[r.Name] = true
@@ -257,7 +267,7 @@ func (r *Role) differs(there *Role, passwords bool) []string {
 func (p *globalsPlanner) settings() {
 	for i := range p.g.Roles {
 		r := &p.g.Roles[i]
-		there := p.t.role(r.Name)
+		there := p.there[r.Name]
 		for _, s := range r.Settings {
 			if p.made[r.Name] || p.o.Overwrite && !slices.Contains(there.Settings, s) {
 				p.set("ROLE "+QuoteIdent(r.Name), "role "+r.Name, s)

@@ -71,11 +71,11 @@ func TestMembershipsAreGrantedWhenTheirGrantorsCan(t *testing.T) {
 			"GRANT a TO b WITH ADMIN OPTION GRANTED BY postgres\nGRANT pg_monitor TO d GRANTED BY postgres"},
 		{"from before 16 to later, by whoever restores", 15, 17, "postgres", "GRANT a TO d\nGRANT a TO c WITH ADMIN OPTION\nGRANT a TO b WITH ADMIN OPTION\nGRANT pg_monitor TO d"},
 		{"since 16 grantors first", 16, 18, "postgres", "GRANT a TO b WITH ADMIN OPTION, INHERIT FALSE, SET TRUE GRANTED BY postgres\n" +
-			"GRANT a TO c WITH ADMIN OPTION, INHERIT TRUE, SET TRUE GRANTED BY b\nGRANT a TO d WITH INHERIT TRUE, SET TRUE GRANTED BY c\n" +
-			"GRANT pg_monitor TO d WITH INHERIT TRUE, SET FALSE GRANTED BY postgres"},
+			"GRANT pg_monitor TO d WITH INHERIT TRUE, SET FALSE GRANTED BY postgres\n" +
+			"GRANT a TO c WITH ADMIN OPTION, INHERIT TRUE, SET TRUE GRANTED BY b\nGRANT a TO d WITH INHERIT TRUE, SET TRUE GRANTED BY c"},
 		{"the first superuser by its name on the target", 16, 16, "root", "GRANT a TO b WITH ADMIN OPTION, INHERIT FALSE, SET TRUE GRANTED BY root\n" +
-			"GRANT a TO c WITH ADMIN OPTION, INHERIT TRUE, SET TRUE GRANTED BY b\nGRANT a TO d WITH INHERIT TRUE, SET TRUE GRANTED BY c\n" +
-			"GRANT pg_monitor TO d WITH INHERIT TRUE, SET FALSE GRANTED BY root"},
+			"GRANT pg_monitor TO d WITH INHERIT TRUE, SET FALSE GRANTED BY root\n" +
+			"GRANT a TO c WITH ADMIN OPTION, INHERIT TRUE, SET TRUE GRANTED BY b\nGRANT a TO d WITH INHERIT TRUE, SET TRUE GRANTED BY c"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			source := globalsOf(test.source, "postgres", "a", "b", "c", "d")

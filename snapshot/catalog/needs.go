@@ -9,6 +9,7 @@ type NeedKind int
 const (
 	NeedOwner      NeedKind = iota // a role that owns something; NoOwner goes without
 	NeedGrantee                    // a role that something is granted to, or was granted by; NoPrivileges goes without
+	NeedGrantor                    // a role that granted what is not its own, so that the statement runs as that role
 	NeedRole                       // a role that is a part of an object, as of a policy
 	NeedTablespace                 // NoTablespaces goes without
 	NeedExtension                  // the files of an extension
@@ -86,7 +87,8 @@ func (p *planner) gatherNeeds() {
 		for i := range p.c.DefaultPrivileges {
 			d := &p.c.DefaultPrivileges[i]
 			n.add(NeedGrantee, d.Role, "default privileges", -1)
-			n.acl(d.ACL, "", "default privileges", -1)
+			n.add(NeedGrantor, d.Role, "default privileges", -1)
+			n.acl(d.ACL, d.Role, "default privileges", -1)
 		}
 	}
 }
@@ -158,6 +160,11 @@ func (n *needs) acl(a ACL, owner, what string, at int) {
 	for _, role := range a.roles() {
 		if role != owner {
 			n.add(NeedGrantee, role, what, at)
+		}
+	}
+	for _, role := range a.grantors() {
+		if role != owner {
+			n.add(NeedGrantor, role, what, at)
 		}
 	}
 }

@@ -109,10 +109,14 @@ FROM pg_db_role_setting s CROSS JOIN unnest(s.setconfig) WITH ORDINALITY u (sett
 LEFT JOIN pg_roles a ON a.oid = s.setrole
 WHERE s.setdatabase = 0 AND (s.setrole = 0 OR a.oid IS NOT NULL)
 ORDER BY 1, u.n`)
+	roles := map[string]*Role{}
+	for i := range g.Roles {
+		roles[g.Roles[i].Name] = &g.Roles[i]
+	}
 	for _, s := range settings {
 		if s.Role == "" {
 			g.Settings = append(g.Settings, s)
-		} else if role := g.role(s.Role); role != nil {
+		} else if role := roles[s.Role]; role != nil {
 			s.Role = ""
 			role.Settings = append(role.Settings, s)
 		}
