@@ -12,7 +12,7 @@ import (
 )
 
 // fixtureRoles are the roles that the fixture's objects belong to.
-const fixtureRoles = "CREATE ROLE cat_owner; CREATE ROLE cat_reader; CREATE ROLE cat_other"
+const fixtureRoles = `CREATE ROLE cat_owner; CREATE ROLE cat_reader; CREATE ROLE cat_other; CREATE ROLE "4242"`
 
 // Fixture tries the database of the catalog's own tests on each of the majors. An error means that it could not be tried; what a
 // restore did wrong is in the results.

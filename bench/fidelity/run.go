@@ -121,12 +121,17 @@ func (t *trial) compare(ctx context.Context, db string, r *Result) (err error) {
 	if r.LeftOut, r.Failure = recall(ctx, db, copied, t.dir); ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
+	loaded := true
 	if r.Failure != nil {
-		if copied, err = t.server.NewDatabase(ctx, "surveyed"); err != nil {
+		surveyed, err := t.server.NewDatabase(ctx, "surveyed")
+		if err != nil {
 			return err
 		}
-		if r.Failures, err = survey(ctx, db, copied); err != nil {
+		if r.Failures, err = survey(ctx, db, surveyed); err != nil {
 			return err
+		}
+		if len(r.Failures) > 0 { // or else what failed came after them, and the unfinished copy tells more
+			copied, loaded = surveyed, false
 		}
 	}
 	fmt.Fprintf(t.Log, "PostgreSQL %d: comparing\n", r.Major)
@@ -138,7 +143,7 @@ func (t *trial) compare(ctx context.Context, db string, r *Result) (err error) {
 		return err
 	}
 	r.Differences = differences(r.Source, got)
-	if r.Failure != nil { // no rows were loaded
+	if !loaded {
 		r.Differences = slices.DeleteFunc(r.Differences, func(d Difference) bool { return d.Item.Kind != Entry && d.Item.Kind != DDL })
 	}
 	accept(r.Differences, r.Baseline)

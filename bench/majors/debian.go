@@ -141,6 +141,9 @@ func (d *debian) unpack(ctx context.Context) error {
 		packages = append(packages, found...)
 	}
 	for _, file := range packages {
+		if regexp.MustCompile(notNeeded).MatchString(filepath.Base(file)) {
+			continue
+		}
 		// Not dpkg-deb --extract, which replaces the links above by folders.
 		if err := command(ctx, d.root(), "sh", "-c", `dpkg-deb --fsys-tarfile "$1" | tar --extract --keep-directory-symlink --no-same-owner`, "sh", file); err != nil {
 			return err
@@ -151,8 +154,15 @@ func (d *debian) unpack(ctx context.Context) error {
 			return err
 		}
 	}
-	return nil
+	// A server without this module does without just-in-time compilation (provider_init, src/backend/jit/jit.c).
+	if err := os.Remove(filepath.Join(d.lib(), "lib/llvmjit.so")); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	return os.RemoveAll(filepath.Join(d.dir, "apt/archives"))
 }
+
+// notNeeded are big packages: those of the compiler that just-in-time compilation needs, and of Debian's own scripts.
+const notNeeded = `^(libllvm|libz3|perl|libperl|locales|libc-l10n|systemd|libsystemd-shared|dpkg_)`
 
 // wrap puts a script in each program's place that runs it with the libraries and the dynamic loader of its own release. The
 // program goes on to find its files by the place that it is told to be in (find_my_exec, src/common/exec.c).
