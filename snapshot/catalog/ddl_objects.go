@@ -2,6 +2,7 @@ package catalog
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -31,6 +32,10 @@ func (p *planner) addPublicSchema(s *Schema, d described) {
 	d.acl.Initial = []string{owner + "=UC/" + owner, "=U/" + owner}
 	if s.ACL.Items == nil {
 		d.acl.Items = d.acl.Initial[:1] // it was dropped and made again
+	}
+	creates := func(item string) bool { return strings.HasPrefix(item, "=") && strings.Contains(item, "C") }
+	if p.c.ServerVersion < 150000 && !slices.ContainsFunc(d.acl.Items, creates) {
+		d.acl.Initial[1] = "=UC/" + owner // a target of 14 lets all create in it
 	}
 	if s.Owner != "pg_database_owner" {
 		p.addOwner(d)

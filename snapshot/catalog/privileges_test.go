@@ -147,7 +147,7 @@ func TestPrivilegesOnWhatTheSystemAndExtensionsMadeComeBack(t *testing.T) {
 	equal(t, "privileges of source and copy", texts(t, source, systemPrivileges), texts(t, target, systemPrivileges))
 	equal(t, "pg_dump of source and copy", dump(t, source), dump(t, target))
 	for _, s := range script.Statements {
-		if s.Kind == "ACL" && s.Optional == "" {
+		if s.Kind == "ACL" && s.Optional == "" && s.Name != "public" {
 			t.Errorf("must not fail, as another version may lack the object: %s", s.SQL)
 		}
 	}
