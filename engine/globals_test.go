@@ -140,7 +140,7 @@ func TestRestoredGlobalsAreTheSourcesToPgDumpall(t *testing.T) {
 	if got := roles(t, target); got != "postgres" {
 		t.Errorf("a refused restore made roles: %s", got)
 	}
-	dir = tablespaceDir(t, target, "fast")
+	tablespaceDir(t, target, "fast")
 	restoreGlobals(t, place, target, GlobalsOptions{OverwriteGlobals: true})
 	if got := dumpGlobals(t, target); got != want {
 		t.Errorf("pg_dumpall differs: %s", firstDifference(want, got))

@@ -19,7 +19,7 @@ func (r *restore) planDatabase(ctx context.Context) (err error) {
 	if t.parameters, err = readParameters(ctx, t.conn); err != nil {
 		return err
 	}
-	s, err := r.catalog.Database.Script(catalog.DatabaseOptions{Name: t.create, ServerVersion: t.db.version, SourceVersion: r.catalog.ServerVersion, Super: t.super, Parameters: t.parameters,
+	s, err := r.catalog.Database.Script(catalog.DatabaseOptions{Name: t.create, ServerVersion: t.db.version, Super: t.super, Parameters: t.parameters,
 		NoOwner: r.o.NoOwner, NoPrivileges: r.o.NoPrivileges, NoTablespaces: r.o.NoTablespaces, NoSecurityLabels: r.o.NoSecurityLabels})
 	if err != nil {
 		return err

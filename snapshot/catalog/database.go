@@ -8,10 +8,9 @@ import (
 
 // DatabaseOptions say how a database is made on a target.
 type DatabaseOptions struct {
-	// Name is its name there, ServerVersion the server's and SourceVersion that of the source's.
+	// Name is its name there and ServerVersion the server's.
 	Name          string
 	ServerVersion int
-	SourceVersion int
 	// Super says that a superuser restores, and Parameters what can be set on the server.
 	Super      bool
 	Parameters Parameters
@@ -74,7 +73,7 @@ func (d *Database) Script(o DatabaseOptions) (DatabaseScript, error) {
 		need(NeedTablespace, d.Tablespace)
 	}
 	if !o.NoPrivileges {
-		grants, err := d.ACL.grants(privileged{kind: "DATABASE", name: QuoteIdent(o.Name), owner: d.Owner, server: o.SourceVersion})
+		grants, err := d.ACL.grants(privileged{kind: "DATABASE", name: QuoteIdent(o.Name), owner: d.Owner})
 		if err != nil {
 			return s, fmt.Errorf("grants on the database: %w", err)
 		}

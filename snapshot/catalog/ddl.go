@@ -367,7 +367,7 @@ func (p *planner) addGrants(d described, column string) {
 		// Who granted may have no rights in the copy's schema: there the owner grants all.
 		acl.Items = grantedBy(acl.Items, d.owner)
 	}
-	sql, err := acl.grants(privileged{kind: kind, name: d.sql, column: column, schema: d.schema, owner: d.owner, server: p.c.ServerVersion})
+	sql, err := acl.grants(privileged{kind: kind, name: d.sql, column: column, schema: d.schema, owner: d.owner})
 	if err != nil && p.err == nil {
 		p.err = fmt.Errorf("grants on %s: %w", d.name, err)
 	}

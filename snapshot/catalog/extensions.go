@@ -56,9 +56,9 @@ func (e *Extension) address() address {
 	return plainAddress("EXTENSION", "pg_extension", "extname", e.Name)
 }
 
-// MissingMembers lists what the catalog's extensions have on the source and not in the database that q is connected to:
-// there they may be of another version, and CREATE EXTENSION makes nothing that ALTER EXTENSION … ADD put into one.
-// Extensions that are not there at all are none of its business.
+// MissingMembers lists, by extension, what the catalog's extensions have on the source and not in the database that q is
+// connected to: there they may be of another version, and CREATE EXTENSION makes nothing that ALTER EXTENSION … ADD put into
+// one. Extensions that are not there at all are none of its business.
 func (c *Catalog) MissingMembers(ctx context.Context, q Querier) ([]LeftOut, error) {
 	there, err := collect[Extension](ctx, &reader{q: q}, "reading the members of the target's extensions", `
 SELECT e.oid, e.extname::text AS name, e.extversion AS version, ARRAY(`+memberNames+`) AS members FROM pg_catalog.pg_extension e`)
@@ -73,17 +73,19 @@ SELECT e.oid, e.extname::text AS name, e.extversion AS version, ARRAY(`+memberNa
 		}
 		has := make(map[string]bool, len(there[i].Members))
 		for _, member := range there[i].Members {
-			has[member] = true
+			has[anyServersName(member)] = true
 		}
-		why := "it was added to the extension after that was made (ALTER EXTENSION … ADD)"
+		lacks := slices.DeleteFunc(slices.Clone(e.Members), func(member string) bool { return has[anyServersName(member)] })
+		why := "CREATE EXTENSION does not make what ALTER EXTENSION … ADD put into one"
 		if e.Version != there[i].Version {
-			why = fmt.Sprintf("the extension's version is %s on the target and %s on the source", there[i].Version, e.Version)
+			why = fmt.Sprintf("its version is %s on the target and %s on the source", there[i].Version, e.Version)
 		}
-		for _, member := range e.Members {
-			if !has[member] {
-				missing = append(missing, LeftOut{strings.TrimSpace(member) + " of extension " + e.Name, why})
-			}
+		if len(lacks) > 0 {
+			missing = append(missing, LeftOut{"of extension " + e.Name + ": " + strings.Join(lacks, ", "), why})
 		}
 	}
 	return missing, nil
 }
+
+// anyServersName leaves out of an object's name what some versions of the server write and others do not.
+func anyServersName(name string) string { return strings.ReplaceAll(name, "pg_catalog.", "") }

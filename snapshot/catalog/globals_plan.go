@@ -347,7 +347,7 @@ func (p *globalsPlanner) grants(kind, name string, acl, there ACL, owner string)
 	if p.o.NoPrivileges || slices.Equal(acl.Items, there.Items) {
 		return
 	}
-	sql, err := acl.grants(privileged{kind: kind, name: QuoteIdent(name), owner: owner, server: p.g.ServerVersion})
+	sql, err := acl.grants(privileged{kind: kind, name: QuoteIdent(name), owner: owner})
 	if err != nil && p.err == nil {
 		p.err = fmt.Errorf("grants on %s %s: %w", strings.ToLower(kind), name, err)
 	}

@@ -249,7 +249,7 @@ func TestSecurityLabelsOfWhatDatabasesShareAreKept(t *testing.T) {
 	if got := kinds(plan(t, c.Globals, globalsOf(server.Version(), c.Globals.Bootstrap), catalog.GlobalsOptions{NoSecurityLabels: true}), "SECURITY LABEL"); got != "" {
 		t.Errorf("without labels: %s", got)
 	}
-	s, err := c.Database.Script(catalog.DatabaseOptions{Name: "new", ServerVersion: c.ServerVersion, SourceVersion: c.ServerVersion})
+	s, err := c.Database.Script(catalog.DatabaseOptions{Name: "new", ServerVersion: c.ServerVersion})
 	if err != nil || len(s.Open) != 1 || s.Open[0].SQL != "SECURITY LABEL FOR dummy ON DATABASE new IS 'a database'" {
 		t.Errorf("database: %+v, %v", s.Open, err)
 	}

@@ -12,7 +12,6 @@ type privileged struct {
 	column string // the column of a table, or empty
 	schema string // the schema that it is in, or empty
 	owner  string
-	server int // the source's server_version_num
 }
 
 // grants gives the GRANT and REVOKE that turn a new object's initial privileges into the list, touching only what
@@ -157,8 +156,8 @@ func (on privileged) target() string {
 	return on.kind + " " + on.name
 }
 
-// list is a list of privileges as GRANT takes it. All that the source's server knows are ALL on the target too, whose
-// server may know more.
+// list is a list of privileges as GRANT takes it. ALL stands for those of PostgreSQL 18: what was all to an older server
+// gives nobody the privileges that came later.
 func (on privileged) list(privileges []string) string {
 	list := slices.Clone(privileges)
 	if len(list) > 1 && len(list) == on.known() {
@@ -172,17 +171,14 @@ func (on privileged) list(privileges []string) string {
 	return strings.Join(list, ", ")
 }
 
-// known is the number of privileges that the source's server knows for the kind, where there are several.
+// known is the number of privileges that there are for the kind, where there are several.
 func (on privileged) known() int {
 	switch on.kind {
 	case "TABLE", "TABLES":
-		switch {
-		case on.column != "":
+		if on.column != "" {
 			return len("arwx")
-		case on.server >= 170000:
-			return len("arwdDxtm")
 		}
-		return len("arwdDxt")
+		return len("arwdDxtm")
 	case "SEQUENCE", "SEQUENCES":
 		return len("rwU")
 	case "SCHEMA", "SCHEMAS", "LARGE OBJECT", "LARGE OBJECTS", "PARAMETER":

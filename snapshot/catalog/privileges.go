@@ -110,7 +110,7 @@ func (p *planner) addDefaultPrivileges() {
 		if d.Schema != "" {
 			prefix += " IN SCHEMA " + QuoteIdent(d.Schema)
 		}
-		sql, err := d.ACL.grants(privileged{kind: strings.ReplaceAll(kind, "_", " "), owner: d.Role, server: p.c.ServerVersion})
+		sql, err := d.ACL.grants(privileged{kind: strings.ReplaceAll(kind, "_", " "), owner: d.Role})
 		if err != nil {
 			p.fail("default privileges of %s: %w", d.Role, err)
 		}

@@ -70,8 +70,8 @@ func TestGrantsComeBackAsTheyWere(t *testing.T) {
 	script := ddl(t, read(t, source), catalog.DDLOptions{})
 	execute(t, target, script)
 	equal(t, "privileges of source and copy", want, texts(t, target, allPrivileges))
-	if script := text(script); strings.Count(script, "GRANT ALL ON TABLE app.everything") != 1 || strings.Contains(script, "REVOKE ALL ON TABLE app.partly") {
-		t.Errorf("not the least said of what the source's server knows:\n%s", script)
+	if script := text(script); strings.Contains(script, "GRANT ALL ON TABLE app.everything") != (server.Version() >= 17) || strings.Contains(script, "REVOKE ALL ON TABLE app.partly") {
+		t.Errorf("more is said than what differs, so that a newer server's privileges come and go with it:\n%s", script)
 	}
 }
 
