@@ -59,6 +59,8 @@ func TestAFailedStatementWithPasswordsIsNotShown(t *testing.T) {
 	if log := logged(t, value(t, db, "SELECT current_database()")); strings.Contains(log, "STATEMENT:  CREATE SUBSCRIPTION") {
 		t.Errorf("the target's log:\n%s", log)
 	}
+	s = &catalog.Statement{Kind: "SECURITY LABEL", Name: "public", SQL: "SECURITY LABEL FOR nobodys ON SCHEMA public IS 'x'"}
+	contains(t, r.execute(t.Context(), conn, s), "nobodys", "--no-security-labels")
 	// What is harmless is said.
 	s = &catalog.Statement{Kind: "USER MAPPING", Name: "for nobody", Secret: true, SQL: "CREATE USER MAPPING FOR nobody SERVER nowhere OPTIONS (password 'hunter2')"}
 	contains(t, r.execute(t.Context(), conn, s), "user mapping for nobody", `"nobody" does not exist`)
@@ -93,13 +95,23 @@ func TestARestoreGoesOnWithoutTheRowsOfOtherServers(t *testing.T) {
 
 func TestWhatWasAddedToAnExtensionIsToldToBeMissing(t *testing.T) {
 	place := Place{Repository: t.TempDir() + "/repo"}
-	source, target := newDatabase(t, `CREATE EXTENSION hstore`, `CREATE FUNCTION mine(hstore) RETURNS int LANGUAGE sql AS 'SELECT 1'`, `ALTER EXTENSION hstore ADD FUNCTION mine(hstore)`), newDatabase(t)
+	source, target := newDatabase(t, `CREATE EXTENSION hstore`, `CREATE FUNCTION mine(hstore) RETURNS int LANGUAGE sql AS 'SELECT 1'`, `ALTER EXTENSION hstore ADD FUNCTION mine(hstore)`,
+		`CREATE TABLE added (a int, b int)`, `CREATE PUBLICATION p FOR TABLE added`, `CREATE STATISTICS s ON a, b FROM added`, `COMMENT ON STATISTICS s IS 'x'`,
+		`ALTER EXTENSION hstore ADD TABLE added`, `GRANT SELECT ON added TO PUBLIC`), newDatabase(t)
 	take(t, place, source)
 	result, err := Restore(t.Context(), RestoreOptions{Place: place, To: target})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(result.NotDone) != 1 || !strings.HasPrefix(result.NotDone[0], "of extension hstore: function public.mine(public.hstore): CREATE EXTENSION does not make") {
+	if !strings.HasPrefix(result.NotDone[0], "of extension hstore: function public.mine(public.hstore), table public.added: CREATE EXTENSION does not make") {
 		t.Errorf("not done: %q", result.NotDone)
+	}
+	for _, part := range []string{"ADD TABLE ONLY public.added", "CREATE STATISTICS", "GRANT SELECT ON TABLE public.added", "COMMENT ON STATISTICS"} {
+		if !strings.Contains(strings.Join(result.NotDone, "\n"), part) {
+			t.Errorf("not told: %s, in %q", part, result.NotDone)
+		}
+	}
+	if got := value(t, target, "SELECT pubname FROM pg_publication"); got != "p" {
+		t.Errorf("the publication: %s", got)
 	}
 }

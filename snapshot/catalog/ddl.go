@@ -309,7 +309,7 @@ type described struct {
 	grants  int    // stage of grants; 0: StageGrants
 
 	keepOwner bool   // it stays its maker's
-	optional  string // of grants: Statement.Optional
+	optional  string // of grants and comments: Statement.Optional
 }
 
 // addProperties adds what every object may have: owner, comment, security labels, grants.
@@ -319,7 +319,13 @@ func (p *planner) addProperties(d described) {
 	p.addGrants(d, "")
 }
 
+// addOwner gives an object to its owner. A role that was dropped all the same has no name (pg_get_userbyid() in
+// src/backend/utils/adt/ruleutils.c).
 func (p *planner) addOwner(d described) {
+	if strings.HasPrefix(d.owner, "unknown (OID=") {
+		p.leaveOut("owner of "+strings.ToLower(d.kind)+" "+d.name, "the role does not exist on the source: %s", d.owner)
+		return
+	}
 	if d.owner != "" && !d.keepOwner && !p.o.NoOwner {
 		p.add(Statement{Kind: d.kind, Name: d.name, OID: d.oid, Table: d.table,
 			SQL: "ALTER " + d.kind + " " + d.sql + " OWNER TO " + QuoteIdent(d.owner)})
@@ -340,7 +346,7 @@ func (p *planner) addComment(d described) {
 }
 
 func (p *planner) addNote(d described, kind, sql string) {
-	s := Statement{Kind: kind, Name: d.name, OID: d.oid, Table: d.table, SQL: sql}
+	s := Statement{Kind: kind, Name: d.name, OID: d.oid, Table: d.table, SQL: sql, Optional: d.optional}
 	if d.stage == 0 {
 		p.add(s)
 		return

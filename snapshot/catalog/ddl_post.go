@@ -300,6 +300,9 @@ func (p *planner) addStatistics() {
 		}
 		s := Statement{Kind: "STATISTICS", Name: name.String(), OID: x.OID, Table: x.Table, Locks: []uint32{x.Table}}
 		s.SQL = "CREATE STATISTICS " + name.SQL() + definition + " FROM " + table
+		if p.tables[x.Table] == nil && p.views[x.Table] == nil {
+			s.Optional = "the statistics object is of a table that an extension makes on the source"
+		}
 		p.addAt(StageMarks, s)
 		if x.Target >= 0 {
 			s.SQL = "ALTER STATISTICS " + name.SQL() + " SET STATISTICS " + itoa(x.Target)
@@ -309,6 +312,7 @@ func (p *planner) addStatistics() {
 			s.SQL = "ALTER STATISTICS " + name.SQL() + " OWNER TO " + QuoteIdent(x.Owner)
 			p.addAt(StageMarks, s)
 		}
-		p.addComment(described{kind: "STATISTICS", sql: name.SQL(), name: name.String(), oid: x.OID, table: x.Table, comment: x.Comment, stage: StageGrants})
+		p.addComment(described{kind: "STATISTICS", sql: name.SQL(), name: name.String(), oid: x.OID, table: x.Table, comment: x.Comment, stage: StageGrants,
+			optional: s.Optional})
 	}
 }

@@ -79,8 +79,13 @@ func TestRolesThatNoLongerExistAreNotGrantedTo(t *testing.T) {
 	source, target := newDatabase(t, "source"), newDatabase(t, "target")
 	run(t, source, `CREATE SCHEMA app; CREATE TABLE app.t (a integer); GRANT SELECT ON app.t TO "4242", cat_reader; CREATE TABLE app.u (a integer);
 		SET allow_system_table_mods = on; UPDATE pg_class SET relacl = relacl || makeaclitem(987654, 10, 'UPDATE', false) || makeaclitem('cat_reader'::regrole, 987654, 'INSERT', false) WHERE relname = 't';
-		UPDATE pg_class SET relacl = ARRAY[makeaclitem(987654, 10, 'SELECT', false)] WHERE relname = 'u'`)
-	execute(t, target, ddl(t, read(t, source), catalog.DDLOptions{}))
+		UPDATE pg_class SET relacl = ARRAY[makeaclitem(987654, 10, 'SELECT', false)] WHERE relname = 'u';
+		CREATE TABLE app.orphan (a integer); UPDATE pg_class SET relowner = 987654 WHERE relname = 'orphan'`)
+	script := ddl(t, read(t, source), catalog.DDLOptions{})
+	execute(t, target, script)
+	if !strings.Contains(leftOut(script), "owner of table app.orphan: the role does not exist on the source: unknown (OID=987654)") {
+		t.Errorf("left out: %s", leftOut(script))
+	}
 	got := texts(t, target, "SELECT relname || ' ' || relacl::text FROM pg_class WHERE relname IN ('t', 'u') ORDER BY 1")
 	initial := texts(t, target, "SELECT acldefault('r', 10)::text")
 	if want := "t " + strings.TrimSuffix(initial, "}") + ",4242=r/postgres,cat_reader=ar/postgres}\nu {}"; got != want {

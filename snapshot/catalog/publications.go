@@ -77,12 +77,19 @@ ORDER BY n.nspname, c.relname`)
 func (p *planner) addPublications() {
 	for i := range p.c.Publications {
 		b := &p.c.Publications[i]
-		s := Statement{Kind: "PUBLICATION", Name: b.Name, OID: b.OID, SQL: b.sql(),
+		s := Statement{Kind: "PUBLICATION", Name: b.Name, OID: b.OID, SQL: p.publicationSQL(b),
 			at: plainAddress("PUBLICATION", "pg_publication", "pubname", b.Name), Locks: []uint32{b.OID}}
 		for _, t := range b.Tables {
 			s.Locks = append(s.Locks, t.Table)
 		}
 		p.addAt(StagePublications, s)
+		for _, t := range b.Tables {
+			if p.tables[t.Table] == nil {
+				p.addAt(StagePublications, Statement{Kind: "PUBLICATION", Name: b.Name, OID: b.OID, Locks: s.Locks,
+					SQL:      "ALTER PUBLICATION " + QuoteIdent(b.Name) + " ADD TABLE " + t.sql(),
+					Optional: "the publication is without the table, which an extension makes on the source"})
+			}
+		}
 		stays := (b.AllTables || len(b.Schemas) > 0) && p.ownerStays("publication "+b.Name, b.Owner, b.OwnerSuper)
 		if !p.o.NoOwner && !stays {
 			p.addAt(StagePublications, Statement{Kind: "PUBLICATION", Name: b.Name, OID: b.OID, Locks: []uint32{b.OID},
@@ -93,19 +100,17 @@ func (p *planner) addPublications() {
 	}
 }
 
-func (b *Publication) sql() string {
+// publicationSQL leaves out tables that an extension has made: another version of it may not have them.
+func (p *planner) publicationSQL(b *Publication) string {
 	sql := "CREATE PUBLICATION " + QuoteIdent(b.Name)
 	var parts []string
-	for i, t := range b.Tables {
-		part := "ONLY " + t.Name
-		if i == 0 {
+	for _, t := range b.Tables {
+		if p.tables[t.Table] == nil {
+			continue
+		}
+		part := t.sql()
+		if len(parts) == 0 {
 			part = "TABLE " + part // said once: 14 knows no other way
-		}
-		if len(t.Columns) > 0 {
-			part += " (" + quoteIdents(t.Columns) + ")"
-		}
-		if t.Where != "" {
-			part += " WHERE (" + t.Where + ")"
 		}
 		parts = append(parts, part)
 	}
@@ -125,4 +130,16 @@ func (b *Publication) sql() string {
 		options = append(options, "publish_generated_columns = stored")
 	}
 	return sql + " WITH (" + strings.Join(options, ", ") + ")"
+}
+
+// sql is the table with its columns and filter, as FOR TABLE takes it.
+func (t *PublicationTable) sql() string {
+	sql := "ONLY " + t.Name
+	if len(t.Columns) > 0 {
+		sql += " (" + quoteIdents(t.Columns) + ")"
+	}
+	if t.Where != "" {
+		sql += " WHERE (" + t.Where + ")"
+	}
+	return sql
 }
