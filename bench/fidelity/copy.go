@@ -10,21 +10,37 @@ import (
 	"github.com/pgrecall/pgrecall/engine"
 )
 
-// recall copies a database by a snapshot and a restore that makes the database `to`. left are the things that they say they
-// leave out.
-func recall(ctx context.Context, from, to, dir string) (left []string, err error) {
-	place := engine.Place{Repository: filepath.Join(dir, "repository")}
-	taken, err := engine.Snapshot(ctx, engine.SnapshotOptions{Place: place, DB: from})
+// shot is a snapshot of a database, in a repository of its own.
+type shot struct {
+	place engine.Place
+	id    string
+	left  []string // what it says that it leaves out
+}
+
+// take takes a snapshot of a database.
+func take(ctx context.Context, db, repository string) (*shot, error) {
+	place := engine.Place{Repository: repository}
+	taken, err := engine.Snapshot(ctx, engine.SnapshotOptions{Place: place, DB: db})
 	if err != nil {
 		return nil, fmt.Errorf("snapshot: %w", err)
 	}
-	left = taken.Unsupported
-	restored, err := engine.Restore(ctx, engine.RestoreOptions{Place: place, To: to, Create: true,
-		Target: engine.Target{Kind: engine.TargetSnapshot, Name: taken.ID.String()}})
+	return &shot{place, taken.ID.String(), taken.Unsupported}, nil
+}
+
+// restore restores the snapshot into a database that it makes, on request after what databases share. left are the things that
+// snapshot and restore say they leave out.
+func (s *shot) restore(ctx context.Context, to string, globals bool) (left []string, err error) {
+	restored, err := engine.Restore(ctx, engine.RestoreOptions{Place: s.place, To: to, Create: true,
+		GlobalsOptions: engine.GlobalsOptions{Globals: globals},
+		Target:         engine.Target{Kind: engine.TargetSnapshot, Name: s.id}})
 	if err != nil {
-		return left, fmt.Errorf("restore: %w", err)
+		return s.left, fmt.Errorf("restore: %w", err)
 	}
-	return append(left, restored.Plan.LeftOut...), nil
+	left = append(append(left, s.left...), restored.Plan.LeftOut...)
+	if g := restored.Plan.Globals; g != nil {
+		left = append(append(left, g.LeftOut...), g.Differs...)
+	}
+	return left, nil
 }
 
 // pipe copies a database by pg_dump and psql into the empty database `to`. Statements that fail are left at that.

@@ -9,13 +9,24 @@ import (
 	"github.com/pgrecall/pgrecall/snapshot/catalog"
 )
 
-// draw draws the picture of a database.
-func draw(ctx context.Context, pgDump, db string) (Picture, error) {
-	script, err := dumpSchema(ctx, pgDump, db)
+// draw draws the picture of a database; whole: with the database itself and what the databases of its server share.
+func draw(ctx context.Context, pgDump, db string, whole bool) (Picture, error) {
+	args := []string{"--schema-only"}
+	if whole {
+		args = append(args, "--create")
+	}
+	script, err := dumped(ctx, pgDump, db, args...)
 	if err != nil {
 		return nil, err
 	}
 	p := entries(script)
+	if whole {
+		script, err := dumped(ctx, dumpall(pgDump), db, "--globals-only")
+		if err != nil {
+			return nil, err
+		}
+		p.addGlobals(script)
+	}
 	conn, err := connect(ctx, db, settings())
 	if err != nil {
 		return nil, err

@@ -10,16 +10,21 @@ import (
 	"strings"
 )
 
-// dumpSchema runs pg_dump for everything but rows and returns its script.
-func dumpSchema(ctx context.Context, pgDump, db string) (string, error) {
-	out, err := exec.CommandContext(ctx, pgDump, "--schema-only", "--no-password", "--dbname", db).Output()
+// dumped runs pg_dump or pg_dumpall and returns its script.
+func dumped(ctx context.Context, program, db string, args ...string) (string, error) {
+	out, err := exec.CommandContext(ctx, program, append(args, "--no-password", "--dbname", db)...).Output()
 	if exit := new(exec.ExitError); errors.As(err, &exit) {
-		return "", fmt.Errorf("pg_dump: %w: %s", err, exit.Stderr)
+		return "", fmt.Errorf("%s: %w: %s", program, err, exit.Stderr)
 	}
 	if err != nil {
-		return "", fmt.Errorf("pg_dump: %w", err)
+		return "", fmt.Errorf("%s: %w", program, err)
 	}
-	return withoutVersions(string(out)), nil
+	return withoutVersions(withoutKeys(string(out))), nil
+}
+
+// withoutKeys takes out the commands that keep a script from running psql's own: their keys are random.
+func withoutKeys(script string) string {
+	return regexp.MustCompile(`(?m)^\\(un)?restrict .*\n`).ReplaceAllString(script, "")
 }
 
 // withoutVersions takes out the attribute versions that minor releases since November 2026 keep among a column's options (ATTRIBUTE_VERSION_ATTOPTION,
@@ -54,6 +59,9 @@ func entries(script string) Picture {
 		if (kind == "TABLE" || kind == "MATERIALIZED VIEW") && !strings.Contains(body, "\nPARTITION BY ") {
 			text += "\n-- access method " + accessMethod
 		}
+		if kind == "POLICY" {
+			text = sortedRoles(text)
+		}
 		if schema := group(m, 3); schema != "-" {
 			name = schema + "." + name
 		}
@@ -61,6 +69,18 @@ func entries(script string) Picture {
 		accessMethod = next
 	}
 	return p
+}
+
+// sortedRoles puts a policy's roles in the order of their names: pg_dump writes them in that in which the server happens to
+// hold its roles (getPolicies, src/bin/pg_dump/pg_dump.c).
+func sortedRoles(policy string) string {
+	m := regexp.MustCompile(`(?m)^CREATE POLICY .*? TO (.*?)(?: USING \(| WITH CHECK \(|;$)`).FindStringSubmatchIndex(policy)
+	if m == nil {
+		return policy
+	}
+	roles := strings.Split(policy[m[2]:m[3]], ", ")
+	slices.Sort(roles)
+	return policy[:m[2]] + strings.Join(roles, ", ") + policy[m[3]:]
 }
 
 // trimSettings takes off the settings at an entry's end, which are the next entry's: which of them are needed depends on the order
@@ -71,11 +91,20 @@ func trimSettings(body, accessMethod string) (string, string) {
 		last := lines[len(lines)-1]
 		if method, ok := strings.CutPrefix(last, "SET default_table_access_method = "); ok {
 			accessMethod = strings.TrimSuffix(method, ";")
-		} else if !strings.HasPrefix(last, "SET default_tablespace = ") && !strings.HasPrefix(last, `\unrestrict `) && last != "" &&
+		} else if !strings.HasPrefix(last, "SET default_tablespace = ") && last != "" &&
 			last != "-- PostgreSQL database dump complete" && last != "--" {
 			break
 		}
 		lines = slices.Delete(lines, len(lines)-1, len(lines))
 	}
 	return strings.Join(lines, "\n"), accessMethod
+}
+
+// addGlobals adds the statements of pg_dumpall's script for what databases share.
+func (p Picture) addGlobals(script string) {
+	for _, line := range strings.Split(script, "\n") {
+		if line != "" && !strings.HasPrefix(line, "--") {
+			p.add(Item{Global, line}, line)
+		}
+	}
 }

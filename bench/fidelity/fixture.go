@@ -11,18 +11,39 @@ import (
 	"strconv"
 )
 
-// fixtureRoles are the roles that the fixture's objects belong to.
-const fixtureRoles = `CREATE ROLE cat_owner; CREATE ROLE cat_reader; CREATE ROLE cat_other; CREATE ROLE "4242"`
+const fixtureName = "fixture"
+
+// fixtureGlobals are the roles that the fixture's objects belong to, and more that databases share.
+const fixtureGlobals = `
+CREATE ROLE cat_owner;
+CREATE ROLE cat_reader;
+CREATE ROLE cat_other;
+CREATE ROLE "4242";
+CREATE ROLE cat_login LOGIN CREATEDB CREATEROLE INHERIT CONNECTION LIMIT 7 PASSWORD 'secret' VALID UNTIL '2030-01-01 00:00:00+00';
+CREATE ROLE "cat Bypass" NOINHERIT REPLICATION BYPASSRLS;
+CREATE ROLE cat_super SUPERUSER;
+COMMENT ON ROLE cat_login IS 'it''s a role';
+GRANT cat_owner TO cat_login WITH ADMIN OPTION;
+GRANT cat_reader, pg_monitor TO cat_other;
+ALTER ROLE cat_login SET work_mem = '7MB';
+ALTER ROLE cat_login IN DATABASE ` + fixtureName + ` SET search_path = app, public;
+ALTER ROLE ALL SET statement_timeout = '1h';
+ALTER DATABASE ` + fixtureName + ` SET datestyle = 'ISO, DMY';
+ALTER DATABASE ` + fixtureName + ` CONNECTION LIMIT 50;
+ALTER DATABASE ` + fixtureName + ` OWNER TO cat_super;
+COMMENT ON DATABASE ` + fixtureName + ` IS 'every kind of object';
+REVOKE CONNECT ON DATABASE ` + fixtureName + ` FROM PUBLIC;
+GRANT CONNECT ON DATABASE ` + fixtureName + ` TO cat_login WITH GRANT OPTION`
 
 // Fixture tries the database of the catalog's own tests on each of the majors. An error means that it could not be tried; what a
 // restore did wrong is in the results.
 func Fixture(ctx context.Context, o Options) ([]*Result, error) {
-	return o.run(ctx, func(ctx context.Context, t *trial, r *Result) (string, error) {
-		db, err := t.server.NewDatabase(ctx, "fixture")
+	return o.run(ctx, func(ctx context.Context, t *trial) (string, error) {
+		db, err := t.server.NewDatabase(ctx, fixtureName)
 		if err != nil {
 			return "", err
 		}
-		files, err := fixtureFiles(t.Fixture, r.Major)
+		files, err := fixtureFiles(t.Fixture, t.major)
 		if err != nil {
 			return "", err
 		}
@@ -31,8 +52,8 @@ func Fixture(ctx context.Context, o Options) ([]*Result, error) {
 			return "", err
 		}
 		defer conn.Close(ctx)
-		if _, err := conn.PgConn().Exec(ctx, fixtureRoles).ReadAll(); err != nil {
-			return "", err
+		if _, err := conn.PgConn().Exec(ctx, fixtureGlobals).ReadAll(); err != nil {
+			return "", fmt.Errorf("roles and settings: %w", err)
 		}
 		for _, file := range files {
 			sql, err := os.ReadFile(file)
@@ -43,7 +64,7 @@ func Fixture(ctx context.Context, o Options) ([]*Result, error) {
 				return "", fmt.Errorf("%s: %w", file, err)
 			}
 		}
-		return db, nil
+		return fixtureName, nil
 	})
 }
 

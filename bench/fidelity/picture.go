@@ -20,6 +20,8 @@ const (
 	Sequence Kind = "sequence"
 	// LargeObject is a large object's owner, privileges, comment and content.
 	LargeObject Kind = "large object"
+	// Global is a line of pg_dumpall's script for roles and tablespaces.
+	Global Kind = "of the server:"
 	// DDL is a statement that pgrecall would write.
 	DDL Kind = "statement"
 )

@@ -11,6 +11,8 @@ import (
 // Result is what was found of one database on one major version.
 type Result struct {
 	Major int
+	// To is where the copy was restored to.
+	To string
 	// Source is the picture of the source, Differences what is not the same in the restored copy.
 	Source      Picture
 	Differences []Difference
@@ -61,11 +63,11 @@ func differ(d []Difference, kinds ...Kind) string {
 // PrintTable writes one line for each result, in Markdown.
 func PrintTable(w io.Writer, results []*Result) error {
 	t := tabwriter.NewWriter(w, 0, 0, 1, ' ', 0)
-	fmt.Fprintln(t, "| major\t| entries of pg_dump\t| differ\t| tables\t| differ\t| sequences, large objects\t| differ\t| own DDL\t| differ\t| pg_dump's copy: entries\t| tables\t| seconds\t|")
-	fmt.Fprintln(t, "| ---\t| ---\t| ---\t| ---\t| ---\t| ---\t| ---\t| ---\t| ---\t| ---\t| ---\t| ---\t|")
+	fmt.Fprintln(t, "| major\t| restored into\t| entries of pg_dump, globals\t| differ\t| tables\t| differ\t| sequences, large objects\t| differ\t| own DDL\t| differ\t| pg_dump's copy: entries\t| tables\t| seconds\t|")
+	fmt.Fprintln(t, "|"+strings.Repeat(" ---\t|", 13))
 	for _, r := range results {
-		cells := []string{fmt.Sprint(r.Major)}
-		for _, kinds := range [][]Kind{{Entry}, {Rows}, {Sequence, LargeObject}, {DDL}} {
+		cells := []string{fmt.Sprint(r.Major), r.To}
+		for _, kinds := range [][]Kind{{Entry, Global}, {Rows}, {Sequence, LargeObject}, {DDL}} {
 			different := differ(r.Differences, kinds...)
 			if r.Failure != nil {
 				different = "no copy"
@@ -84,7 +86,7 @@ func PrintTable(w io.Writer, results []*Result) error {
 
 // PrintDetails writes everything that differs, was left out or failed.
 func (r *Result) PrintDetails(w io.Writer) {
-	fmt.Fprintf(w, "\n## PostgreSQL %d\n", r.Major)
+	fmt.Fprintf(w, "\n## PostgreSQL %d, restored into %s\n", r.Major, r.To)
 	if r.Tests != "" {
 		fmt.Fprintf(w, "%s\n", r.Tests)
 	}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/pgrecall/pgrecall/bench/majors"
@@ -20,7 +21,7 @@ type Options struct {
 	Majors []int
 	// Servers names the folder of the server's programs of a major version; what it does not have is fetched (package majors).
 	Servers map[int]string
-	// PGDump is the pg_dump that looks at source and copy; empty fetches that of the newest major.
+	// PGDump is the pg_dump that looks at source and copy, with pg_dumpall beside it; empty fetches those of the newest major.
 	PGDump string
 	// Tests is the major version whose regression tests are run; 0 is each server's own.
 	Tests int
@@ -28,57 +29,64 @@ type Options struct {
 	Fixture string
 	// Cache and Mirror are those of majors.Source.
 	Cache, Mirror string
-	// Keep leaves the servers' folder there, and names it in the log.
+	// Keep leaves the servers running and their folder there, and names it in the log.
 	Keep bool
 	// Log gets a line for what happens; nil is silent.
 	Log io.Writer
 }
 
-// trial is one database tried on one server.
+// trial is one database tried on one major version.
 type trial struct {
 	Options
+	major  int
+	bin    string
 	source majors.Source
-	pgDump string
-	server *pgtemp.Server
 	dir    string
+	server *pgtemp.Server
+	// baseline is what differs in a copy made by other means, tests how the database came to be; both empty where there is neither.
+	baseline []Difference
+	tests    string
 }
 
-// a maker makes the database to be tried.
-type maker func(ctx context.Context, t *trial, r *Result) (db string, err error)
+// a maker makes the database to be tried and returns its name.
+type maker func(ctx context.Context, t *trial) (name string, err error)
 
 // run tries the database that make makes on each major version. An error means that it could not be tried.
 func (o Options) run(ctx context.Context, make maker) (results []*Result, err error) {
 	if o.Log == nil {
 		o.Log = io.Discard
 	}
-	t := &trial{Options: o, source: majors.Source{Cache: o.Cache, Mirror: o.Mirror, Log: o.Log}, pgDump: o.PGDump}
-	if t.pgDump == "" {
+	t := &trial{Options: o, source: majors.Source{Cache: o.Cache, Mirror: o.Mirror, Log: o.Log}}
+	if t.PGDump == "" {
 		client, err := t.source.Client(ctx, majors.Newest)
 		if err != nil {
 			return nil, err
 		}
-		t.pgDump = filepath.Join(client, "pg_dump")
+		t.PGDump = filepath.Join(client, "pg_dump")
 	}
 	for _, major := range o.Majors {
-		r, err := t.on(ctx, major, make)
+		t.major = major
+		of, err := t.try(ctx, make)
+		results = append(results, of...)
 		if err != nil {
 			return results, fmt.Errorf("PostgreSQL %d: %w", major, err)
 		}
-		results = append(results, r)
 	}
 	return results, nil
 }
 
-// on tries one major version on a server of its own.
-func (t trial) on(ctx context.Context, major int, make maker) (r *Result, err error) {
-	bin := t.Servers[major]
-	if bin == "" {
-		if bin, err = t.source.Server(ctx, major); err != nil {
+func (t *trial) logf(text string, args ...any) {
+	fmt.Fprintf(t.Log, "PostgreSQL %d: %s\n", t.major, fmt.Sprintf(text, args...))
+}
+
+// try makes the database on a server of its own, takes a snapshot, and restores it twice.
+func (t trial) try(ctx context.Context, make maker) (results []*Result, err error) {
+	if t.bin = t.Servers[t.major]; t.bin == "" {
+		if t.bin, err = t.source.Server(ctx, t.major); err != nil {
 			return nil, err
 		}
 	}
-	began := time.Now()
-	if t.dir, err = os.MkdirTemp("", fmt.Sprintf("fidelity-%d-", major)); err != nil {
+	if t.dir, err = os.MkdirTemp("", fmt.Sprintf("fidelity-%d-", t.major)); err != nil {
 		return nil, err
 	}
 	if err := os.Chmod(t.dir, 0o755); err != nil { // the server may run as another user
@@ -86,66 +94,120 @@ func (t trial) on(ctx context.Context, major int, make maker) (r *Result, err er
 	}
 	defer func() {
 		if t.Keep {
-			fmt.Fprintln(t.Log, "kept:", t.dir)
+			t.logf("kept: %s", t.dir)
 			return
 		}
 		err = errors.Join(err, os.RemoveAll(t.dir))
 	}()
-	t.server, err = pgtemp.Start(ctx, pgtemp.Options{BinDir: bin, Dir: filepath.Join(t.dir, "server"), Detach: t.Keep, Settings: map[string]string{
-		"fsync": "off", "full_page_writes": "off", "max_wal_size": "4GB", "jit": "off"}})
+	var stop func() error
+	if t.server, stop, err = t.start(ctx, "server"); err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, stop()) }()
+	if v := t.server.Version(); v != t.major {
+		return nil, fmt.Errorf("%s holds version %d", t.bin, v)
+	}
+	name, err := make(ctx, &t)
 	if err != nil {
 		return nil, err
 	}
-	if !t.Keep {
-		defer func() { err = errors.Join(err, t.server.Remove()) }()
-	}
-	if t.server.Version() != major {
-		return nil, fmt.Errorf("%s holds version %d", bin, t.server.Version())
-	}
-	r = &Result{Major: major}
-	db, err := make(ctx, &t, r)
+	t.logf("snapshot")
+	shot, err := take(ctx, t.server.ConnString(name), filepath.Join(t.dir, "repository"))
 	if err != nil {
 		return nil, err
 	}
-	if err := t.compare(ctx, db, r); err != nil {
-		return nil, err
+	beside, err := t.beside(ctx, name, shot)
+	if err != nil || len(beside.Failures) > 0 {
+		return []*Result{beside}, err
 	}
-	r.Took = time.Since(began)
-	return r, nil
+	elsewhere, err := t.elsewhere(ctx, name, shot)
+	return []*Result{beside, elsewhere}, err
 }
 
-// compare restores the database into another of the server and compares.
-func (t *trial) compare(ctx context.Context, db string, r *Result) (err error) {
-	fmt.Fprintf(t.Log, "PostgreSQL %d: snapshot and restore\n", r.Major)
-	copied := t.server.ConnString("restored")
-	if r.LeftOut, r.Failure = recall(ctx, db, copied, t.dir); ctx.Err() != nil {
-		return context.Cause(ctx)
+// start starts a server; stop ends it, unless it is to be kept.
+func (t *trial) start(ctx context.Context, folder string) (s *pgtemp.Server, stop func() error, err error) {
+	s, err = pgtemp.Start(ctx, pgtemp.Options{BinDir: t.bin, Dir: filepath.Join(t.dir, folder), Detach: t.Keep, Settings: map[string]string{
+		"fsync": "off", "full_page_writes": "off", "max_wal_size": "4GB", "jit": "off"}})
+	if err != nil {
+		return nil, nil, err
+	}
+	if t.Keep {
+		return s, func() error { return nil }, nil
+	}
+	return s, s.Remove, nil
+}
+
+// beside restores the database into a new one of the same server, and compares the two. If the restore fails, it tells all
+// that fails.
+func (t *trial) beside(ctx context.Context, name string, shot *shot) (r *Result, err error) {
+	began := time.Now()
+	t.logf("restore into the same server")
+	from, to := t.server.ConnString(name), t.server.ConnString("restored")
+	r = &Result{Major: t.major, To: "the same server", Tests: t.tests, Baseline: t.baseline}
+	if r.LeftOut, r.Failure = shot.restore(ctx, to, false); ctx.Err() != nil {
+		return r, context.Cause(ctx)
 	}
 	loaded := true
 	if r.Failure != nil {
 		surveyed, err := t.server.NewDatabase(ctx, "surveyed")
 		if err != nil {
-			return err
+			return r, err
 		}
-		if r.Failures, err = survey(ctx, db, surveyed); err != nil {
-			return err
+		if r.Failures, err = survey(ctx, from, surveyed); err != nil {
+			return r, err
 		}
 		if len(r.Failures) > 0 { // or else what failed came after them, and the unfinished copy tells more
-			copied, loaded = surveyed, false
+			to, loaded = surveyed, false
 		}
 	}
-	fmt.Fprintf(t.Log, "PostgreSQL %d: comparing\n", r.Major)
-	if r.Source, err = draw(ctx, t.pgDump, db); err != nil {
+	if err := t.compare(ctx, r, from, to, false); err != nil {
+		return r, err
+	}
+	if !loaded {
+		r.Differences = slices.DeleteFunc(r.Differences, func(d Difference) bool { return d.Item.Kind != Entry && d.Item.Kind != DDL })
+	}
+	r.Took = time.Since(began)
+	return r, nil
+}
+
+// elsewhere restores the database with what databases share into a new server, and compares the databases and the servers.
+func (t *trial) elsewhere(ctx context.Context, name string, shot *shot) (r *Result, err error) {
+	began := time.Now()
+	t.logf("restore into another server")
+	other, stop, err := t.start(ctx, "other")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, stop()) }()
+	from, to := t.server.ConnString(name), other.ConnString(name)
+	r = &Result{Major: t.major, To: "another server", Baseline: t.baseline}
+	if r.LeftOut, r.Failure = shot.restore(ctx, to, true); ctx.Err() != nil {
+		return r, context.Cause(ctx)
+	}
+	if err := t.compare(ctx, r, from, to, true); err != nil && r.Failure == nil { // or else there may be nothing to compare
+		return r, err
+	}
+	r.Took = time.Since(began)
+	return r, nil
+}
+
+// compare compares two databases; whole: with what they are themselves and what the databases of their servers share.
+func (t *trial) compare(ctx context.Context, r *Result, from, to string, whole bool) (err error) {
+	t.logf("comparing")
+	if r.Source, err = draw(ctx, t.PGDump, from, whole); err != nil {
 		return err
 	}
-	got, err := draw(ctx, t.pgDump, copied)
+	got, err := draw(ctx, t.PGDump, to, whole)
 	if err != nil {
 		return err
 	}
 	r.Differences = differences(r.Source, got)
-	if !loaded {
-		r.Differences = slices.DeleteFunc(r.Differences, func(d Difference) bool { return d.Item.Kind != Entry && d.Item.Kind != DDL })
-	}
 	accept(r.Differences, r.Baseline)
 	return nil
+}
+
+// dumpall is the pg_dumpall beside a pg_dump.
+func dumpall(pgDump string) string {
+	dir, file := filepath.Split(pgDump)
+	return filepath.Join(dir, strings.Replace(file, "pg_dump", "pg_dumpall", 1))
 }
