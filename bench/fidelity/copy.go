@@ -28,7 +28,7 @@ func take(ctx context.Context, db, repository string) (*shot, error) {
 }
 
 // restore restores the snapshot into a database that it makes, on request after what databases share. left are the things that
-// snapshot and restore say they leave out.
+// the restore says it leaves out, or the snapshot if there is no restore.
 func (s *shot) restore(ctx context.Context, to string, globals bool) (left []string, err error) {
 	restored, err := engine.Restore(ctx, engine.RestoreOptions{Place: s.place, To: to, Create: true,
 		GlobalsOptions: engine.GlobalsOptions{Globals: globals},
@@ -36,11 +36,10 @@ func (s *shot) restore(ctx context.Context, to string, globals bool) (left []str
 	if err != nil {
 		return s.left, fmt.Errorf("restore: %w", err)
 	}
-	left = append(append(left, s.left...), restored.Plan.LeftOut...)
 	if g := restored.Plan.Globals; g != nil {
 		left = append(append(left, g.LeftOut...), g.Differs...)
 	}
-	return left, nil
+	return append(left, restored.Plan.LeftOut...), nil
 }
 
 // pipe copies a database by pg_dump and psql into the empty database `to`. Statements that fail are left at that.

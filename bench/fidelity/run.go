@@ -180,7 +180,7 @@ func (t *trial) elsewhere(ctx context.Context, name string, shot *shot) (r *Resu
 	}
 	defer func() { err = errors.Join(err, stop()) }()
 	from, to := t.server.ConnString(name), other.ConnString(name)
-	r = &Result{Major: t.major, To: "another server", Baseline: t.baseline}
+	r = &Result{Major: t.major, To: "another server"}
 	if r.LeftOut, r.Failure = shot.restore(ctx, to, true); ctx.Err() != nil {
 		return r, context.Cause(ctx)
 	}
@@ -202,7 +202,7 @@ func (t *trial) compare(ctx context.Context, r *Result, from, to string, whole b
 		return err
 	}
 	r.Differences = differences(r.Source, got)
-	accept(r.Differences, r.Baseline)
+	accept(r.Differences, t.baseline)
 	return nil
 }
 
