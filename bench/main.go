@@ -1,4 +1,5 @@
-// Command bench runs what is too long for `go test`: the exactness oracle, and the comparison of whole databases with their copies.
+// Command bench runs what is too long for `go test`: the exactness oracle, the comparison of whole databases with their copies, and
+// databases of very many tables.
 package main
 
 import (
@@ -11,13 +12,14 @@ import (
 	"syscall"
 
 	"github.com/pgrecall/pgrecall/bench/oracle"
+	"github.com/pgrecall/pgrecall/bench/tables"
 	"github.com/spf13/cobra"
 )
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	root := &cobra.Command{Use: "bench", Short: "Long runs that try pgrecall", SilenceUsage: true, SilenceErrors: true}
-	root.AddCommand(newOracle(), newFidelity(), newRegression())
+	root.AddCommand(newOracle(), newFidelity(), newRegression(), newCatalog())
 	err := root.ExecuteContext(ctx)
 	stop()
 	if err != nil {
@@ -55,6 +57,22 @@ func newOracle() *cobra.Command {
 	f.IntVar(&o.Jobs, "jobs", 2, "points restored at a time")
 	f.StringVar(&o.Program, "program", "", "the pgrecall binary (default: built with go build)")
 	f.StringVar(&o.Dir, "dir", "", "`folder` for servers, repository and truths (default: a temporary one)")
+	f.StringVar(&o.PostgreSQL, "postgresql", "", "`folder` of the server programs (default: searched)")
+	return c
+}
+
+func newCatalog() *cobra.Command {
+	o := tables.Options{Log: os.Stderr}
+	c := &cobra.Command{
+		Use:   "catalog",
+		Short: "Measure reading and planning the catalog of very many tables, beside pg_dump",
+		Args:  cobra.NoArgs,
+		RunE:  func(cmd *cobra.Command, _ []string) error { return tables.Run(cmd.Context(), o, cmd.OutOrStdout()) },
+	}
+	f := c.Flags()
+	f.IntVar(&o.Tables, "tables", 50_000, "how many tables")
+	f.BoolVar(&o.Restore, "restore", false, "also restore all of them into an empty database")
+	f.StringVar(&o.Dir, "dir", "", "`folder` for the server (default: a temporary one)")
 	f.StringVar(&o.PostgreSQL, "postgresql", "", "`folder` of the server programs (default: searched)")
 	return c
 }

@@ -303,7 +303,7 @@ func TestATableLockedBySomebodyElseIsLeftForLastAndWaitedForHoldingNothing(t *te
 func TestTheCatalogsReadingTellsWhomItWaitsFor(t *testing.T) {
 	noLeak(t)
 	d := newDatabase(t)
-	d.exec(`CREATE TABLE big AS SELECT 1 AS a; CREATE TABLE other AS SELECT 2 AS a; CREATE SEQUENCE seq`)
+	d.exec(`CREATE TABLE big AS SELECT 1 AS a; CREATE INDEX ON big ((a + 1)); CREATE TABLE other AS SELECT 2 AS a; CREATE SEQUENCE seq`)
 	for _, relation := range []string{"public.big", "public.seq"} {
 		holder := connect(t, d.config)
 		hold := func() {

@@ -92,21 +92,15 @@ func (r *reader) assemble() {
 }
 
 func (a *assembly) attachColumns() {
-	for _, row := range a.columns {
-		row.Options = ownOptions(row.Options)
-		switch {
-		case a.tables[row.Relation] != nil:
-			t := a.tables[row.Relation]
-			t.Columns = append(t.Columns, row.Column)
-		case a.views[row.Relation] != nil:
-			v := a.views[row.Relation]
-			v.Columns = append(v.Columns, row.Column)
-		case a.composites[row.Relation] != nil:
-			t := a.composites[row.Relation]
-			t.Columns = append(t.Columns, row.Column)
-		}
+	for oid, t := range a.tables {
+		t.Columns = a.columns[oid]
 	}
-	a.columns = nil // the largest of all; the rest goes with the reader
+	for oid, v := range a.views {
+		v.Columns = a.columns[oid]
+	}
+	for oid, t := range a.composites {
+		t.Columns = a.columns[oid]
+	}
 }
 
 // ownOptions leaves out the option in which the minor releases since November 2026 keep the version of a column

@@ -66,7 +66,7 @@ type reader struct {
 
 	members       map[Ref]uint32 // extension that an object belongs to
 	typeRows      []typeRow
-	columns       []columnRow
+	columns       map[uint32][]Column // by pg_class oid, in order
 	constraints   []constraintRow
 	indexes       []indexRow
 	triggers      []triggerRow
@@ -94,19 +94,6 @@ func (r *reader) clientEncoding(ctx context.Context, name string) error {
 	_, err := collect[struct{ Encoding string }](ctx, r, "setting client_encoding",
 		`SELECT set_config('client_encoding', '`+name+`', true) AS encoding`)
 	return err
-}
-
-// collect runs one query into structs; columns go to the fields of the same name.
-func collect[T any](ctx context.Context, r *reader, what, sql string) ([]T, error) {
-	rows, err := r.q.Query(ctx, expand(sql))
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", what, err)
-	}
-	out, err := pgx.CollectRows(rows, pgx.RowToStructByNameLax[T])
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", what, err)
-	}
-	return out, nil
 }
 
 // expand fills in the conditions that nearly every query has:

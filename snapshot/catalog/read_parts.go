@@ -14,12 +14,16 @@ type constraintRow struct {
 
 type indexRow struct {
 	Index
-	Relation  uint32
-	Full      string // pg_get_indexdef, of an index without constraint
-	Prefix    string // what Full begins with, up to USING
-	Columns   []int16
-	Targets   []int32
-	Predicate string
+	Relation   uint32
+	Simple     bool // a B-tree of all rows without expressions, included columns and options; by key column it has
+	Opclasses  []uint32
+	Collations []uint32
+	Orders     []int16
+	Full       string // pg_get_indexdef, where it is neither plain nor a constraint's
+	Prefix     string // what Full begins with, up to USING
+	Columns    []int16
+	Targets    []int32
+	Predicate  string
 }
 
 type triggerRow struct {
@@ -69,7 +73,9 @@ func (r *reader) readIndexes(ctx context.Context) error {
 	var err error
 	r.indexes, err = collect[indexRow](ctx, r, "reading indexes", `
 SELECT i.indexrelid AS oid, i.indrelid AS relation, c.relname::text AS name, c.relkind::text AS kind,
-       CASE WHEN k.oid IS NULL THEN pg_get_indexdef(i.indexrelid) ELSE '' END AS "full",
+       am.amname = 'btree' AND i.indexprs IS NULL AND i.indpred IS NULL AND i.indnatts = i.indnkeyatts AND c.reloptions IS NULL
+       AND NOT `+r.since(15, `i.indnullsnotdistinct`, `false`)+` AS simple,
+       i.indclass::oid[] AS opclasses, i.indcollation::oid[] AS collations, i.indoption::int2[] AS orders,
        'CREATE ' || CASE WHEN i.indisunique THEN 'UNIQUE ' ELSE '' END || 'INDEX ' || quote_ident(c.relname) || ' ON ' ||
        CASE c.relkind WHEN 'I' THEN 'ONLY ' ELSE '' END || quote_ident(n.nspname) || '.' || quote_ident(t.relname) || ' ' AS prefix,
        coalesce(pg_get_expr(i.indpred, i.indrelid), '') AS predicate,
@@ -77,16 +83,20 @@ SELECT i.indexrelid AS oid, i.indrelid AS relation, c.relname::text AS name, c.r
        i.indisclustered AS clustered, i.indisreplident AS identity, coalesce(k.oid, 0::oid) AS "constraint",
        coalesce(p.inhparent, 0::oid) AS parent, (i.indkey::int2[])[0:i.indnkeyatts - 1] AS keys,
        c.reloptions AS options, coalesce(ts.spcname::text, '') AS tablespace, coalesce(note.description, '') AS comment,
-       ARRAY(SELECT a.attnum FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attstattarget >= 0 ORDER BY a.attnum) AS columns,
-       ARRAY(SELECT a.attstattarget::int4 FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attstattarget >= 0 ORDER BY a.attnum) AS targets
+       CASE WHEN i.indexprs IS NOT NULL THEN ARRAY(SELECT a.attnum FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attstattarget >= 0 ORDER BY a.attnum) END AS columns,
+       CASE WHEN i.indexprs IS NOT NULL THEN ARRAY(SELECT a.attstattarget::int4 FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attstattarget >= 0 ORDER BY a.attnum) END AS targets
 FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_class t ON t.oid = i.indrelid
 JOIN pg_namespace n ON n.oid = t.relnamespace {note pg_class c}
 LEFT JOIN pg_constraint k ON k.conindid = i.indexrelid AND k.conrelid = i.indrelid AND k.contype IN ('p', 'u', 'x')
 LEFT JOIN pg_inherits p ON p.inhrelid = i.indexrelid
+LEFT JOIN pg_am am ON am.oid = c.relam
 LEFT JOIN pg_tablespace ts ON ts.oid = c.reltablespace
 WHERE t.relkind IN ('r', 'p', 'm') AND t.relpersistence <> 't' AND {user n} AND {own pg_class t}
 ORDER BY i.indrelid, c.relname`)
 	if err != nil {
+		return err
+	}
+	if err := r.defineIndexes(ctx); err != nil {
 		return err
 	}
 	for n := range r.indexes {
@@ -104,8 +114,8 @@ func (i *indexRow) split() error {
 	for n, column := range i.Columns {
 		i.Statistics = append(i.Statistics, IndexStatistics{column, i.Targets[n]})
 	}
-	if i.Constraint != 0 {
-		return nil // the constraint's definition makes it
+	if i.Constraint != 0 || i.Definition != "" {
+		return nil // the constraint's definition makes it, or it is a plain one
 	}
 	def, ok := strings.CutPrefix(i.Full, i.Prefix)
 	if ok && i.Predicate != "" {

@@ -2,11 +2,6 @@ package catalog
 
 import "context"
 
-type columnRow struct {
-	Column
-	Relation uint32
-}
-
 type parentRow struct{ Child, Parent uint32 }
 
 // readRelations reads sequences, tables, views and the columns of all of them.
@@ -61,13 +56,20 @@ WHERE {user n} AND {own pg_class c} AND c.relpersistence <> 't' ORDER BY n.nspna
 	return err
 }
 
+// tableBytes is about what a table c with its TOAST table toast occupies. To measure it the server opens both and the
+// latter's index, which takes time and memory of the source with very many tables; VACUUM and ANALYZE have left the number
+// of blocks in pg_class. It is measured where they can not have seen most of the rows.
+const tableBytes = `CASE WHEN c.relkind <> 'r' THEN 0
+            WHEN pg_stat_get_live_tuples(c.oid) > 0 AND (c.relpages = 0 OR pg_stat_get_mod_since_analyze(c.oid) > c.reltuples)
+            THEN coalesce(pg_table_size(c.oid), 0)
+            ELSE (c.relpages + coalesce(toast.relpages, 0))::int8 * current_setting('block_size')::int8 END`
+
 func (r *reader) readTables(ctx context.Context) error {
 	var err error
 	r.c.Tables, err = collect[Table](ctx, r, "reading tables", `
 SELECT c.oid, n.nspname::text AS schema, c.relname::text AS name, pg_get_userbyid(c.relowner)::text AS owner,
        coalesce(note.description, '') AS comment, c.relkind::text AS kind, c.relpersistence::text AS persistence,
-       c.relfilenode AS file_node, coalesce(pg_table_size(c.oid), 0) AS bytes,
-       coalesce(pg_relation_size(c.oid), 0) / current_setting('block_size')::int8 AS pages,
+       c.relfilenode AS file_node, `+tableBytes+` AS bytes,
        c.relispartition AS partition, CASE WHEN c.relispartition THEN coalesce(pg_get_expr(c.relpartbound, c.oid), '') ELSE '' END AS bound,
        CASE c.relkind WHEN 'p' THEN pg_get_partkeydef(c.oid) ELSE '' END AS partition_key,
        CASE WHEN c.reloftype <> 0 THEN format_type(c.reloftype, NULL) ELSE '' END AS of_type,
@@ -98,29 +100,5 @@ LEFT JOIN pg_class toast ON toast.oid = c.reltoastrelid
 LEFT JOIN pg_am am ON am.oid = c.relam
 LEFT JOIN pg_tablespace ts ON ts.oid = c.reltablespace
 WHERE c.relkind IN ('v', 'm') AND c.relpersistence <> 't' AND {user n} AND {own pg_class c} ORDER BY n.nspname, c.relname`)
-	return err
-}
-
-func (r *reader) readColumns(ctx context.Context) error {
-	var err error
-	r.columns, err = collect[columnRow](ctx, r, "reading columns", `
-SELECT a.attrelid AS relation, a.attnum, a.attname::text AS name, a.atttypid AS type, a.atttypmod AS typmod,
-       format_type(a.atttypid, a.atttypmod) AS type_name, a.attnotnull AS not_null,
-       coalesce(pg_get_expr(d.adbin, d.adrelid), '') AS "default", coalesce(d.oid, 0::oid) AS default_oid,
-       a.attidentity::text AS identity, a.attgenerated::text AS generated,
-       CASE WHEN a.attcollation NOT IN (0, t.typcollation) THEN quote_ident(ln.nspname) || '.' || quote_ident(l.collname) ELSE '' END AS collation,
-       CASE WHEN a.attstorage <> t.typstorage THEN a.attstorage::text ELSE '' END AS storage, a.attcompression::text AS compression,
-       coalesce(a.attstattarget, -1)::int4 AS statistics, a.attoptions AS options, a.attfdwoptions AS foreign_options, a.attislocal AS local, a.attinhcount::int4 AS inherited,
-       CASE WHEN a.atthasmissing THEN coalesce(a.attmissingval::text, '') ELSE '' END AS missing,
-       coalesce(note.description, '') AS comment,
-       a.attacl::text[] AS acl_items, CASE WHEN a.attacl IS NOT NULL THEN acldefault('c', c.relowner)::text[] END AS acl_initial
-FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace
-JOIN pg_type t ON t.oid = a.atttypid
-LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
-LEFT JOIN pg_collation l ON l.oid = a.attcollation LEFT JOIN pg_namespace ln ON ln.oid = l.collnamespace
-LEFT JOIN pg_description note ON note.classoid = 'pg_class'::regclass AND note.objoid = a.attrelid AND note.objsubid = a.attnum
-WHERE a.attnum > 0 AND NOT a.attisdropped AND c.relkind IN ('r', 'p', 'f', 'v', 'm', 'c') AND c.relpersistence <> 't'
-  AND {user n} AND {own pg_class c}
-ORDER BY a.attrelid, a.attnum`)
 	return err
 }

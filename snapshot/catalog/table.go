@@ -8,8 +8,7 @@ type Table struct {
 	Kind        string `json:",omitzero"` // "r" ordinary, "p" partitioned, "f" foreign
 	Persistence string `json:",omitzero"` // "p" permanent, "u" unlogged
 	FileNode    uint32 `json:",omitzero"` // pg_class.relfilenode as of the snapshot
-	Bytes       int64  `json:",omitzero"` // pg_table_size: TOAST included, indexes not
-	Pages       int64  `json:",omitzero"` // blocks of the main fork
+	Bytes       int64  `json:",omitzero"` // about what it occupies: TOAST included, indexes not
 
 	Columns     []Column     `json:",omitzero"` // by attnum, dropped ones left out
 	Constraints []Constraint `json:",omitzero"`
@@ -60,12 +59,14 @@ func (t *Table) CopyColumns() []Column {
 	return columns
 }
 
-func (t *Table) column(attnum int16) *Column {
-	i := slices.IndexFunc(t.Columns, func(c Column) bool { return c.Attnum == attnum })
+func (t *Table) column(attnum int16) *Column { return columnOf(t.Columns, attnum) }
+
+func columnOf(columns []Column, attnum int16) *Column {
+	i := slices.IndexFunc(columns, func(c Column) bool { return c.Attnum == attnum })
 	if i < 0 {
 		return nil
 	}
-	return &t.Columns[i]
+	return &columns[i]
 }
 
 // Column is a column of a table, view or composite type.
