@@ -132,16 +132,17 @@ type planner struct {
 
 	columns columnOrder
 
-	schemas     map[string]uint32
-	tables      map[uint32]*Table
-	views       map[uint32]*View
-	sequences   map[uint32]*Sequence
-	owned       map[uint32][]*Sequence // by owning table
-	constraints map[uint32]*Constraint // those with an index
-	indexName   map[uint32]Name
-	selected    map[uint32]bool // tables in the script
-	childrenOf  map[uint32][]uint32
-	dependsOf   map[Ref][]Ref // of views and functions
+	schemas      map[string]uint32
+	tables       map[uint32]*Table
+	views        map[uint32]*View
+	sequences    map[uint32]*Sequence
+	owned        map[uint32][]*Sequence // by owning table
+	constraints  map[uint32]*Constraint // those with an index
+	indexName    map[uint32]Name
+	selected     map[uint32]bool // tables in the script
+	childrenOf   map[uint32][]uint32
+	statisticsOf map[uint32][]*Statistics
+	dependsOf    map[Ref][]Ref // of views and functions
 	// constraintNames counts them by schema and name.
 	constraintNames map[Name]int
 	tail            []func() // pre-data that follows all nodes

@@ -260,12 +260,9 @@ func (p *planner) addForeignKey(f *tableForm, k *Constraint) {
 	if f.t.Kind == "p" {
 		only = "" // refused for partitioned tables
 	}
-	locks := p.family(f.t.OID)
-	for _, oid := range p.family(k.References) {
-		if !slices.Contains(locks, oid) {
-			locks = append(locks, oid)
-		}
-	}
+	locks := append(p.family(f.t.OID), p.family(k.References)...)
+	slices.Sort(locks)
+	locks = slices.Compact(locks)
 	p.addAt(StageForeignKeys, Statement{Kind: "FK CONSTRAINT", Name: k.Name + " on " + f.name.String(), OID: k.OID, Table: f.t.OID,
 		Bytes: f.t.Bytes, Locks: locks,
 		undo: "ALTER TABLE IF EXISTS " + only + f.name.SQL() + " DROP CONSTRAINT IF EXISTS " + QuoteIdent(k.Name),

@@ -227,6 +227,18 @@ func (p *planner) restrict() {
 	p.nodes = keep
 }
 
+// statistics are the extended statistics of each relation.
+func (p *planner) statistics() map[uint32][]*Statistics {
+	if p.statisticsOf == nil {
+		p.statisticsOf = map[uint32][]*Statistics{}
+		for i := range p.c.Statistics {
+			s := &p.c.Statistics[i]
+			p.statisticsOf[s.Table] = append(p.statisticsOf[s.Table], s)
+		}
+	}
+	return p.statisticsOf
+}
+
 // partNeeds are what a table's indexes, statistics, triggers and policies need, and constraints made after the rows.
 func (p *planner) partNeeds(t *Table) []Ref {
 	var needs []Ref
@@ -240,10 +252,8 @@ func (p *planner) partNeeds(t *Table) []Ref {
 	for _, i := range t.Indexes {
 		needs = append(needs, i.Depends...)
 	}
-	for _, s := range p.c.Statistics {
-		if s.Table == t.OID {
-			needs = append(needs, s.Depends...)
-		}
+	for _, s := range p.statistics()[t.OID] {
+		needs = append(needs, s.Depends...)
 	}
 	if p.o.Copy {
 		return needs

@@ -233,7 +233,7 @@ func (p *planner) findLate(nodes []*node) []*node {
 						needs: append(slices.Clone(part.needs), n.ref), emit: part.emit, exists: n.exists})
 				}
 			}
-			if n.late || !slices.ContainsFunc(n.allNeeds(), isLate) || n.ref.Class == ClassRelation && p.tables[n.ref.OID] != nil {
+			if n.late || n.ref.Class == ClassRelation && p.tables[n.ref.OID] != nil || !slices.ContainsFunc(n.allNeeds(), isLate) {
 				continue
 			}
 			moved = true
