@@ -107,7 +107,7 @@ window, or nothing matches; 4 integrity failure; 5 check found a blocker;
 	flags.BoolVarP(&s.quiet, "quiet", "q", false, "no notes and no progress, only warnings and errors")
 	root.AddCommand(
 		newInit(s), newCheck(s), newSnapshot(s), newStream(s), newMark(s), newLog(s), newCat(s),
-		newList(s), newShow(s), newRestore(s), newVerify(s), newUninstall(s), newDemo(s),
+		newList(s), newShow(s), newSchema(s), newRestore(s), newVerify(s), newUninstall(s), newDemo(s),
 	)
 	return root
 }
