@@ -34,6 +34,14 @@ func typesWithin(c *catalog.Catalog) map[string][]string {
 		for _, column := range k.Columns {
 			parts = append(parts, column.TypeName)
 		}
+		if k.BaseType != nil {
+			parts = append(parts, k.BaseType.Element)
+			for _, name := range nameTypes {
+				if strings.Contains(inputFunction(c, k), "$function$"+name+"in$function$") {
+					parts = append(parts, name)
+				}
+			}
+		}
 		within[typeName(k.Schema, k.Name)] = parts
 		if k.Multirange != "" {
 			within[typeName(cmp.Or(k.MultirangeIn, k.Schema), k.Multirange)] = []string{typeName(k.Schema, k.Name)}
@@ -53,7 +61,7 @@ func typeName(schema, name string) string {
 	return catalog.QuoteIdent(schema) + "." + catalog.QuoteIdent(name)
 }
 
-// reachedTypes are the types that values are made of, arrays left out for their elements.
+// reachedTypes are the types that values are made of, without modifiers, arrays left out for their elements.
 type reachedTypes struct {
 	within map[string][]string
 	seen   map[string]bool
@@ -61,6 +69,9 @@ type reachedTypes struct {
 
 func (r *reachedTypes) add(typ string) {
 	typ = strings.TrimSuffix(typ, "[]")
+	if strings.HasSuffix(typ, ")") {
+		typ = typ[:strings.LastIndex(typ, "(")]
+	}
 	if typ == "" || r.seen[typ] {
 		return
 	}

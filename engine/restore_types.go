@@ -20,6 +20,7 @@ type valueType struct {
 	NotNull      bool     // domain
 	Checks       []string // domain
 	Range        string   // subtype, operator class, canonical function and collation
+	Input        string   // base type: what its input function runs, and the delimiter in arrays
 }
 
 // checkTypes makes sure that the types which the target has already, and which the tables' columns are made of, take
@@ -70,7 +71,7 @@ func (r *restore) givenTypes() []valueType {
 	var given []valueType
 	for i := range r.catalog.Types {
 		if t := &r.catalog.Types[i]; reached.seen[typeName(t.Schema, t.Name)] && !made[t.OID] {
-			given = append(given, valueTypeOf(t))
+			given = append(given, valueTypeOf(r.catalog, t))
 		}
 	}
 	for i := range r.catalog.Tables {
@@ -83,7 +84,7 @@ func (r *restore) givenTypes() []valueType {
 	return given
 }
 
-func valueTypeOf(t *catalog.Type) valueType {
+func valueTypeOf(c *catalog.Catalog, t *catalog.Type) valueType {
 	v := valueType{Schema: t.Schema, Name: t.Name, Kind: t.Kind, Labels: t.Labels, NotNull: t.NotNull, Columns: columnTexts(t.Columns)}
 	switch t.Kind {
 	case catalog.TypeDomain:
@@ -93,10 +94,31 @@ func valueTypeOf(t *catalog.Type) valueType {
 				v.Checks = append(v.Checks, k.Definition)
 			}
 		}
+	case catalog.TypeBase:
+		v.Input = inputText(inputFunction(c, t), t.BaseType.Delimiter)
 	case catalog.TypeRange:
 		v.Range = strings.Join(strings.Fields(t.Subtype+" "+t.SubtypeOpclass+" "+t.Canonical+" "+t.Collation), " ")
 	}
 	return v
+}
+
+// inputFunction is the definition of a base type's input function; empty if an extension made it.
+func inputFunction(c *catalog.Catalog, t *catalog.Type) string {
+	for i := range c.Functions {
+		if f := &c.Functions[i]; strings.HasPrefix(f.Types, "cstring") && f.SQLName() == t.BaseType.Input {
+			return f.Definition
+		}
+	}
+	return ""
+}
+
+// inputText reduces the definition of an input function to what it runs: the same library may be in another folder.
+func inputText(definition, delimiter string) string {
+	_, runs, ok := strings.Cut(definition, "\nAS ")
+	if !ok {
+		return ""
+	}
+	return strings.TrimSpace(runs[strings.LastIndex(runs, "/")+1:]) + " " + delimiter
 }
 
 func columnTexts(columns []catalog.Column) []string {
@@ -127,7 +149,8 @@ func (t *target) types(ctx context.Context, named []valueType) ([]valueType, err
 			concat_ws(' ', pg_catalog.format_type(r.rngsubtype, NULL),
 				CASE WHEN NOT o.opcdefault THEN quote_ident(opn.nspname) || '.' || quote_ident(o.opcname) END,
 				quote_ident(cn.nspname) || '.' || quote_ident(c.proname),
-				CASE WHEN r.rngcollation <> s.typcollation THEN quote_ident(ln.nspname) || '.' || quote_ident(l.collname) END) AS range
+				CASE WHEN r.rngcollation <> s.typcollation THEN quote_ident(ln.nspname) || '.' || quote_ident(l.collname) END) AS range,
+			CASE t.typtype WHEN 'b' THEN pg_catalog.pg_get_functiondef(t.typinput) ELSE '' END AS input, t.typdelim::text AS delimiter
 		FROM unnest($1::text[], $2::text[]) w (schema, name)
 		JOIN pg_catalog.pg_namespace n ON n.nspname = w.schema JOIN pg_catalog.pg_type t ON t.typnamespace = n.oid AND t.typname = w.name
 		LEFT JOIN pg_catalog.pg_type b ON b.oid = t.typbasetype
@@ -139,9 +162,17 @@ func (t *target) types(ctx context.Context, named []valueType) ([]valueType, err
 	if err != nil {
 		return nil, fmt.Errorf("look at the types of the target: %w", err)
 	}
-	there, err := pgx.CollectRows(rows, pgx.RowToStructByName[valueType])
+	found, err := pgx.CollectRows(rows, pgx.RowToStructByName[struct {
+		valueType
+		Delimiter string
+	}])
 	if err != nil {
 		return nil, fmt.Errorf("look at the types of the target: %w", err)
+	}
+	var there []valueType
+	for _, f := range found {
+		f.Input = inputText(f.Input, f.Delimiter)
+		there = append(there, f.valueType)
 	}
 	return there, nil
 }
@@ -160,6 +191,10 @@ func (w *valueType) misreadBy(is *valueType) string {
 	case catalog.TypeComposite:
 		if !slices.Equal(w.Columns, is.Columns) {
 			return fmt.Sprintf("it has the columns (%s) there, and had (%s)", strings.Join(is.Columns, ", "), strings.Join(w.Columns, ", "))
+		}
+	case catalog.TypeBase:
+		if w.Input != is.Input && w.Input != "" {
+			return fmt.Sprintf("it is read by %s there, and was by %s", is.Input, w.Input)
 		}
 	case catalog.TypeRange:
 		if w.Range != is.Range {
@@ -189,6 +224,8 @@ func kindText(kind string) string {
 		return "a domain"
 	case catalog.TypeRange:
 		return "a range"
+	case catalog.TypeBase:
+		return "a base type"
 	}
 	return "a type of another kind"
 }

@@ -63,6 +63,29 @@ func TestTypesOfTheTargetThatAreOthersAreRefusedBeforeAnythingChanges(t *testing
 			}
 		})
 	}
+	t.Run("a base type read by another function", func(t *testing.T) {
+		base := func(input string) []string {
+			return []string{`CREATE TYPE number`, `CREATE FUNCTION number_in(cstring, oid, int) RETURNS number LANGUAGE internal IMMUTABLE STRICT AS '` + input + `'`,
+				`CREATE FUNCTION number_out(number) RETURNS cstring LANGUAGE internal IMMUTABLE STRICT AS 'numeric_out'`,
+				`CREATE FUNCTION number_mod(cstring[]) RETURNS int LANGUAGE internal IMMUTABLE STRICT AS 'numerictypmodin'`,
+				`CREATE FUNCTION number_mod_out(int) RETURNS cstring LANGUAGE internal IMMUTABLE STRICT AS 'numerictypmodout'`,
+				`CREATE TYPE number (INPUT = number_in, OUTPUT = number_out, TYPMOD_IN = number_mod, TYPMOD_OUT = number_mod_out, STORAGE = main)`}
+		}
+		place, _ := protect(t, append(base("numeric_in"), `CREATE TABLE amounts (id int PRIMARY KEY, n number(10,1))`, `INSERT INTO amounts VALUES (1, '1.5')`)...)
+		to := newDatabase(t, base("numeric_in")...)
+		if _, err := Restore(t.Context(), RestoreOptions{Place: place, To: to, Tables: []string{"amounts"}}); err != nil {
+			t.Fatal(err)
+		}
+		other := newDatabase(t, base("array_in")...)
+		_, err := Restore(t.Context(), RestoreOptions{Place: place, To: other, Tables: []string{"amounts"}})
+		contains(t, err, "public.number (it is read by $function$array_in$function$ , there, and was by $function$numeric_in$function$ ,)")
+		if _, err := Restore(t.Context(), RestoreOptions{Place: place, To: other, Clean: true}); err != nil {
+			t.Fatal(err)
+		}
+		if got := value(t, other, "SELECT string_agg(n::text, ' ') FROM amounts"); got != "1.5" {
+			t.Errorf("%s after a restore that made the type anew", got)
+		}
+	})
 	t.Run("rows alone", func(t *testing.T) {
 		to := newDatabase(t, same["mood"], same["price"], `CREATE TYPE "Pair" AS (b int, a price)`, same["span"], same["places"],
 			`CREATE TABLE pets (id int PRIMARY KEY, m mood, ps "Pair"[], s span, at places)`)

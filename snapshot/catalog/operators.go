@@ -1,9 +1,6 @@
 package catalog
 
-import (
-	"context"
-	"slices"
-)
+import "context"
 
 // Operator is an operator. One without Function is a shell: another operator names it as its partner and nobody has
 // defined it yet.
@@ -41,10 +38,14 @@ LEFT JOIN pg_operator g ON g.oid = o.oprnegate LEFT JOIN pg_namespace gn ON gn.o
 WHERE {user n} AND {own pg_operator o}
   AND (o.oprcode <> 0 OR EXISTS (SELECT FROM pg_operator p WHERE p.oprcode <> 0 AND o.oid IN (p.oprcom, p.oprnegate)))
 ORDER BY n.nspname, o.oprname, 6, 7`)
+	ours := map[uint32]bool{}
+	for _, o := range rows {
+		ours[o.OID] = true
+	}
 	for i := range rows {
 		o := &rows[i]
 		for _, partner := range []uint32{o.CommutatorOID, o.NegatorOID} {
-			if partner != o.OID && slices.ContainsFunc(rows, func(p operatorRow) bool { return p.OID == partner }) {
+			if partner != o.OID && ours[partner] {
 				o.Partners = append(o.Partners, Ref{ClassOperator, partner})
 			}
 		}

@@ -10,6 +10,59 @@ import (
 	"github.com/pgrecall/pgrecall/snapshot/catalog"
 )
 
+// rawRows are the rows of the catalogs of types and routines, with names for oids: what neither pg_dump nor DDL prints counts as well.
+const rawRows = `
+WITH n AS (SELECT oid FROM pg_namespace WHERE nspname !~ '^pg_' AND nspname <> 'information_schema'),
+sorted AS (SELECT c, o, array_agg(i ORDER BY i) AS acl FROM (
+    SELECT 'pg_type'::regclass AS c, oid AS o, unnest(typacl)::text AS i FROM pg_type UNION ALL
+    SELECT 'pg_proc'::regclass, oid, unnest(proacl)::text FROM pg_proc UNION ALL
+    SELECT 'pg_language'::regclass, oid, unnest(lanacl)::text FROM pg_language) a GROUP BY c, o),
+described AS (
+  SELECT 'pg_type'::regclass AS c, oid AS o, ROW(typlen, typbyval, typtype, typcategory, typispreferred, typisdefined, typdelim, typsubscript, typelem::regtype, typarray::regtype, typinput, typoutput, typreceive,
+    typsend, typmodin, typmodout, typanalyze, typalign, typstorage, typnotnull, typbasetype::regtype, typtypmod, typndims, typcollation::regcollation, typdefault, typowner::regrole)::text AS row
+  FROM pg_type WHERE typnamespace IN (SELECT oid FROM n) UNION ALL
+  SELECT 'pg_proc', oid, ROW(proowner::regrole, prolang, procost, prorows, provariadic::regtype, prosupport, prokind, prosecdef, proleakproof, proisstrict, proretset, provolatile, proparallel,
+    prorettype::regtype, proallargtypes::regtype[], proargmodes, proargnames, pg_get_expr(proargdefaults, 0), protrftypes::regtype[], prosrc, probin, proconfig)::text
+  FROM pg_proc WHERE pronamespace IN (SELECT oid FROM n) AND prolang IN (SELECT oid FROM pg_language WHERE oid < 16384) UNION ALL
+  SELECT 'pg_proc', aggfnoid, (to_jsonb(a) - 'aggfnoid' - 'aggsortop' - 'aggtranstype' - 'aggmtranstype')::text || ROW(aggsortop::regoperator, aggtranstype::regtype, aggmtranstype::regtype)
+  FROM pg_aggregate a WHERE aggfnoid >= 16384 UNION ALL
+  SELECT 'pg_operator', oid, ROW(oprowner::regrole, oprkind, oprcanmerge, oprcanhash, oprresult::regtype, oprcom::regoperator, oprnegate::regoperator, oprcode, oprrest, oprjoin)::text
+  FROM pg_operator WHERE oprnamespace IN (SELECT oid FROM n) UNION ALL
+  SELECT 'pg_opfamily', oid, opfowner::regrole::text FROM pg_opfamily WHERE oid >= 16384 UNION ALL
+  SELECT 'pg_opclass', oid, ROW(opcowner::regrole, opcintype::regtype, opcdefault, opckeytype::regtype, pg_describe_object('pg_opfamily'::regclass, opcfamily, 0))::text FROM pg_opclass WHERE oid >= 16384 UNION ALL
+  SELECT 'pg_amop', oid, ROW(amoppurpose, pg_describe_object('pg_opfamily'::regclass, nullif(amopsortfamily, 0), 0))::text FROM pg_amop WHERE oid >= 16384 UNION ALL
+  SELECT 'pg_amproc', oid, amproc::text FROM pg_amproc WHERE oid >= 16384 UNION ALL
+  SELECT 'pg_cast', oid, ROW(castfunc::regprocedure, castcontext, castmethod)::text FROM pg_cast WHERE oid >= 16384 UNION ALL
+  SELECT 'pg_am', oid, ROW(amhandler, amtype)::text FROM pg_am WHERE oid >= 16384 UNION ALL
+  SELECT 'pg_language', oid, ROW(lanowner::regrole, lanpltrusted, lanplcallfoid::regproc, laninline::regproc, lanvalidator::regproc)::text FROM pg_language WHERE oid >= 16384 UNION ALL
+  SELECT 'pg_transform', oid, ROW(trffromsql, trftosql)::text FROM pg_transform WHERE oid >= 16384 UNION ALL
+  SELECT 'pg_conversion', oid, ROW(conowner::regrole, conforencoding, contoencoding, conproc, condefault)::text FROM pg_conversion WHERE oid >= 16384)
+SELECT line FROM (
+  SELECT DISTINCT c || ' ' || pg_describe_object(c, o, 0) || ' ' || row || ' ' || coalesce(acl::text, '') || ' ' || coalesce(obj_description(o, c::text), '') AS line FROM described LEFT JOIN sorted USING (c, o) UNION ALL
+  SELECT pg_describe_object(classid, objid, 0) || ' needs ' || pg_describe_object(refclassid, refobjid, 0) || ' ' || deptype::text FROM pg_depend
+  WHERE objid >= 16384 AND (classid = ANY ('{pg_amop,pg_amproc,pg_operator,pg_opclass,pg_opfamily,pg_cast,pg_am,pg_language,pg_conversion,pg_transform}'::regclass[]))
+) lines ORDER BY line COLLATE "C"`
+
+func TestTheRowsOfTheCatalogsAreTheSameInTheCopy(t *testing.T) {
+	source, target := newRich(t, "source"), newDatabase(t, "target")
+	execute(t, target, ddl(t, read(t, source), catalog.DDLOptions{}))
+	raw := func(conn *pgx.Conn) string {
+		rows, err := conn.Query(t.Context(), rawRows)
+		if err != nil {
+			t.Fatal(err)
+		}
+		lines, err := pgx.CollectRows(rows, pgx.RowTo[string])
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(lines) < 1000 {
+			t.Errorf("%d rows", len(lines))
+		}
+		return strings.Join(lines, "\n") + "\n"
+	}
+	equal(t, "rows of the catalogs", raw(source), raw(target))
+}
+
 func TestASubsetTakesTheTypesOperatorsClassesAndCastsThatItsTableNeeds(t *testing.T) {
 	source, target := newRich(t, "source"), newDatabase(t, "target")
 	c := read(t, source)
