@@ -94,7 +94,7 @@ func sample(t testing.TB, kind ObjectKind, c Compression) []byte {
 	case KindPart:
 		err = writeSamplePart(&buf, c)
 	case KindSegment:
-		err = writeSampleSegment(&buf, c)
+		err = writeSampleSegment(&buf, c, sampleDocument(KindSegment))
 	default:
 		_, err = WriteDocument(&buf, kind, craftID, sampleDocument(kind))
 	}
@@ -142,7 +142,7 @@ func sampleTransactions() []Transaction {
 	}
 }
 
-func writeSampleSegment(buf *bytes.Buffer, c Compression) error {
+func writeSampleSegment(buf *bytes.Buffer, c Compression, head any) error {
 	w, err := NewWriter(buf, KindSegment, craftID, c)
 	if err != nil {
 		return err
@@ -158,7 +158,6 @@ func writeSampleSegment(buf *bytes.Buffer, c Compression) error {
 		}
 	}
 	messages := []Message{{Txn: 2, LSN: 0x16B37620, Prefix: PrefixMark, Content: "before the release"}}
-	head := sampleDocument(KindSegment)
 	a, err1 := EncodeDocument(layouts)
 	b, err2 := EncodeDocument(messages)
 	d, err3 := EncodeDocument(head)
@@ -190,7 +189,19 @@ func countingEnvelope() *Envelope {
 	return e
 }
 
-// sampleDocument gives a document of each kind that has one; every field that is not optional is set.
+// sampleForms gives the forms of a body, all complete, or of a segment's head.
+func sampleForms(complete bool) *Forms {
+	f := &Forms{LSN: 0x16B37650, Until: 0x16B37660, Visibility: Visibility{Xmin: 740, Xmax: 750, InProgress: []uint64{740, 745}}, Time: craftTime,
+		Digest: "00112233445566778899aabbccddeeff", Roles: "0123456789abcdef", Names: "0123456789abcdee", Complete: complete,
+		Tables: []Form{{Table: 16384, Schema: "public", Name: "users", Parents: []uint32{16380}, Content: "fedcba9876543210", Versions: "0f1e2d3c4b5a6978", Since: 741}}}
+	if !complete {
+		f.After = 0x16B37600
+		f.Tables = append(f.Tables, Form{Table: 16385, Schema: "public", Name: "gone"})
+	}
+	return f
+}
+
+// sampleDocument gives a document of each kind that has one; every field is set that is not optional.
 func sampleDocument(kind ObjectKind) any {
 	id := uuid.MustParse("0193f8a0-7c00-7000-8000-000000000002")
 	var hash ContentHash

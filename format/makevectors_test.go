@@ -85,6 +85,7 @@ func (vs *vectorSet) soundObjects() {
 		}
 		vs.sound(name, kind, sample(vs.t, kind, None), fmt.Sprintf("a %v", kind))
 	}
+	vs.soundForms()
 	empty := (&crafted{header: appendHeader(nil, KindPart, craftID)}).assemble()
 	vs.sound("part-empty", KindPart, empty, "a part without rows")
 	var counting bytes.Buffer
@@ -92,6 +93,38 @@ func (vs *vectorSet) soundObjects() {
 		vs.t.Fatal(err)
 	}
 	vs.sound("snapshot-envelope-optional", KindEnvelope, counting.Bytes(), "a snapshot envelope with all that is optional")
+}
+
+// soundForms are the objects that tell the forms of tables, which is optional.
+func (vs *vectorSet) soundForms() {
+	body, head := sampleDocument(KindBody).(*Body), sampleDocument(KindSegment).(*SegmentHead)
+	body.Forms, head.Forms = sampleForms(true), sampleForms(false)
+	var b, s bytes.Buffer
+	if _, err := WriteDocument(&b, KindBody, craftID, body); err != nil {
+		vs.t.Fatal(err)
+	}
+	if err := writeSampleSegment(&s, None, head); err != nil {
+		vs.t.Fatal(err)
+	}
+	vs.sound("snapshot-body-forms", KindBody, b.Bytes(), "a snapshot body with the forms of its tables")
+	vs.sound("segment-forms", KindSegment, s.Bytes(), "a segment with a look at the forms of the tables")
+	for name, change := range map[string]func(s string) string{
+		"not-complete": func(s string) string { return strings.Replace(s, `"complete":true,`, "", 1) },
+		"unseen":       func(s string) string { return strings.Replace(s, `"740:750:740,745","time"`, `"","time"`, 1) },
+		"gone":         func(s string) string { return strings.Replace(s, `"fedcba9876543210"`, `""`, 1) },
+	} {
+		sound, err := EncodeDocument(body)
+		if err != nil {
+			vs.t.Fatal(err)
+		}
+		changed := change(string(sound))
+		if changed == string(sound) {
+			vs.t.Fatalf("forms-%s changes nothing", name)
+		}
+		e := entry{Chunk: Chunk{Kind: ChunkDocument, Raw: len(changed), Stored: len(changed)}}
+		c := crafted{header: appendHeader(nil, KindBody, craftID), chunks: []craftedChunk{{appendChunkHeader(nil, &e), []byte(changed)}}}
+		vs.object("forms-"+name, KindBody, c.assemble(), FailDocument, -1, "a body's forms: "+strings.ReplaceAll(name, "-", " "))
+	}
 }
 
 // damagedObjects are what accidents leave of a sound one.

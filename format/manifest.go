@@ -111,6 +111,8 @@ type Body struct {
 	// read before.
 	Sequences []SequenceSample `json:"sequences"`
 	SampledAt LSN              `json:"sampled_at"`
+	// Forms are those of all tables as of the first group; nil: the snapshot joins no log, or nobody looked.
+	Forms *Forms `json:"forms,omitempty"`
 	// Filter is what the snapshot was restricted to; nil: nothing was left out.
 	Filter *Filter `json:"filter,omitempty"`
 }
@@ -124,7 +126,10 @@ func (b Body) check() error {
 			return fmt.Errorf("table %d (%s.%s): %w", b.Tables[i].OID, b.Tables[i].Schema, b.Tables[i].Name, err)
 		}
 	}
-	return nil
+	if b.Forms != nil && !b.Forms.Complete {
+		return errors.New("the forms of a body must be those of all tables")
+	}
+	return b.Forms.check()
 }
 
 // CheckBody holds a body against its envelope: the same snapshot, groups and parts that

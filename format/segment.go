@@ -73,6 +73,9 @@ type SegmentHead struct {
 	// Sequences were sampled after SampledAt, an insert LSN, was read.
 	Sequences []SequenceSample `json:"sequences"`
 	SampledAt LSN              `json:"sampled_at"`
+	// Forms is a look at the source's tables, taken when the segment was cut or, where looking costs much, not long
+	// before; it is relative to that of the last segment before this one that has one. nil: nobody looked.
+	Forms *Forms `json:"forms,omitempty"`
 	// Created is when the segment was cut, UTC.
 	Created time.Time `json:"created"`
 }
@@ -88,7 +91,7 @@ func (h SegmentHead) check() error {
 		return fmt.Errorf("a segment to %v, resumed at %v, whose last commit is at %v to %v",
 			h.To, h.Resume, h.Last.CommitLSN, h.Last.EndLSN)
 	}
-	return nil
+	return h.Forms.check()
 }
 
 // LastCommit is how a commit is known again.

@@ -92,6 +92,18 @@ func (v Visibility) Sees(xid uint64) bool {
 	return !running
 }
 
+// Includes reports whether v sees every transaction that o sees: on one server, that it is not the older of the two.
+func (v Visibility) Includes(o Visibility) bool {
+	if slices.ContainsFunc(v.InProgress, o.Sees) {
+		return false
+	}
+	if o.Xmax <= v.Xmax {
+		return true
+	}
+	later, _ := slices.BinarySearch(o.InProgress, v.Xmax)
+	return uint64(len(o.InProgress)-later) == o.Xmax-v.Xmax // all that v can not know of were running
+}
+
 // IsZero reports whether v is no snapshot at all.
 func (v Visibility) IsZero() bool { return v.Xmin == 0 && v.Xmax == 0 && len(v.InProgress) == 0 }
 

@@ -1,0 +1,75 @@
+package format
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Forms is what was seen of the source's tables in one look at its catalog, and the position and visibility of that
+// look. It is there to find changes of tables that no message of the log tells of: see SPEC.md, "Forms".
+type Forms struct {
+	// LSN is a flushed position read before the look: a transaction that begins after Visibility commits beyond it. Until is
+	// an insert position read after it: all that Visibility sees ended before.
+	LSN   LSN `json:"lsn"`
+	Until LSN `json:"until"`
+	// After is the Until of the look before, which Tables are relative to; 0 where Complete.
+	After LSN `json:"after,omitzero"`
+	// Visibility is that of the look.
+	Visibility Visibility `json:"visibility"`
+	// Time is the source's clock at the look.
+	Time time.Time `json:"time"`
+	// Digest stands for the forms of all tables: two looks of one source with the same one saw the same forms.
+	Digest string `json:"digest"`
+	// Roles stands for the names of all roles; empty where no table's column can hold such a name. Names stands for
+	// those of all other objects that a column's value can name.
+	Roles string `json:"roles,omitempty"`
+	Names string `json:"names,omitempty"`
+	// Complete: Tables are all there are. Otherwise they are those that differ from the look before.
+	Complete bool `json:"complete,omitempty"`
+	// Tables by ascending oid.
+	Tables []Form `json:"tables"`
+}
+
+// Form is what the rows of one table are written as, for comparison only.
+type Form struct {
+	// Table is the table's oid on the source; Schema and Name are for people, and may be empty of one that is gone.
+	Table  uint32 `json:"table"`
+	Schema string `json:"schema"`
+	Name   string `json:"name"`
+	// Parents are the oids of the tables that it is a partition of, or inherits from.
+	Parents []uint32 `json:"parents,omitempty"`
+	// Content stands for the table's name and parents, its columns, and recursively what their types are made of.
+	// Empty: there is no such table any more.
+	Content string `json:"content"`
+	// Versions stands for the row versions of the catalog that hold the columns and types: it tells a change that
+	// leaves Content as it was.
+	Versions string `json:"versions"`
+	// Since is the lowest id of a transaction, or of a subtransaction, that wrote one of these row versions, of those
+	// that may have been written since the look before. 0: there is none, or it is not known.
+	Since uint64 `json:"since,omitzero"`
+}
+
+// Gone says that the table did not exist any more.
+func (f Form) Gone() bool { return f.Content == "" }
+
+func (f *Forms) check() error {
+	if f == nil {
+		return nil
+	}
+	if f.Visibility.IsZero() || f.Digest == "" || f.Until < f.LSN {
+		return errors.New("forms need a visibility, a digest, and positions in order")
+	}
+	if f.Complete != (f.After == 0) {
+		return errors.New("forms are either complete or relative to others")
+	}
+	for i, t := range f.Tables {
+		switch {
+		case i > 0 && t.Table <= f.Tables[i-1].Table:
+			return fmt.Errorf("the form of table %d after that of table %d", t.Table, f.Tables[i-1].Table)
+		case t.Gone() && f.Complete:
+			return fmt.Errorf("table %d is gone and among all tables", t.Table)
+		}
+	}
+	return nil
+}
