@@ -48,6 +48,15 @@
 // happened; so a heartbeat, a message in the log and nothing else, is written whenever
 // no commit of the source's own has come for a while.
 //
+// # What nobody announces
+//
+// The log tells of DDL because event triggers write messages into it. Where none fires (event_triggers = off, a
+// catalog written by hand, roles), the receiver notices by looking: with each segment it compares the forms of the
+// tables, names, columns, and what their types are made of, with those of the last look (ReadForms,
+// Announcements). A look is one snapshot. What it finds goes into the segment's head, small where little changed; whether
+// a message explains it is for the reader to find out, who has the whole log. The receiver itself warns as soon
+// as all is received that could explain a change. A look that fails is a warning, and costs what it would have proved.
+//
 // # Text
 //
 // Rows stay in the database's encoding, byte for byte: they are COPY text, as they

@@ -30,7 +30,8 @@ type Tracer interface {
 	// Segment is told of a segment that is durable, how many transactions it holds, and its size in bytes.
 	Segment(name format.SegmentName, head *format.SegmentHead, transactions int, size int64)
 	// Warning is told of what does not stop the stream and yet needs somebody's
-	// attention: heartbeats or sequences that the role may not write or read.
+	// attention: heartbeats or sequences that the role may not write or read, or a table
+	// that was changed without a message in the log (*UnannouncedError).
 	Warning(err error)
 }
 
@@ -126,6 +127,8 @@ type run struct {
 	poison      suspicion
 	publication format.Publication // zero: not seen yet
 	sequences   sequenceMemory
+	forms       formWatch
+	unexplained unexplained
 	warned      string // the last warning of a heartbeat
 }
 
@@ -145,6 +148,7 @@ func (r *run) setDefaults() {
 	r.publication = r.Start.Published
 	if r.Last != nil {
 		r.publication = r.Last.Publication
+		r.forms.last = r.Last.Forms
 	}
 	if r.From != 0 {
 		r.Last = nil

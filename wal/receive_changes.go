@@ -177,6 +177,7 @@ func (s *session) keepMessage(ctx context.Context, m *pgoutput.LogicalMessage) e
 	case format.PrefixHeartbeat:
 	case format.PrefixDDL: // UTF-8, whatever the database's encoding
 		kept.Content = strings.ToValidUTF8(string(m.Content), "\ufffd")
+		s.unexplained.announced.Add(s.segment.current.XID, kept.Content)
 	case format.PrefixMark:
 		if len(m.Content) > 4*longestMark {
 			return nil

@@ -15,6 +15,7 @@ type storing struct {
 	done   chan struct{} // closed when the rest is set
 	head   *format.SegmentHead
 	moment moment
+	look   *look // nil: there was none
 	err    error
 }
 
@@ -48,7 +49,7 @@ func (s *session) cut(ctx context.Context) {
 	s.beside.Go(func() {
 		defer s.repl.wake() // when done can be seen
 		defer close(t.done)
-		t.head, t.moment, t.err = s.store(ctx, b, last)
+		t.err = s.store(ctx, b, last, t)
 		if err := b.close(); t.err == nil && err != nil {
 			s.Tracer.Warning(err)
 		}
@@ -57,11 +58,11 @@ func (s *session) cut(ctx context.Context) {
 
 // store makes the segment whole and durable. It runs beside the loop and touches
 // only what the loop leaves alone while a segment is being stored.
-func (s *session) store(ctx context.Context, b *segmentBuilder, last format.LastCommit) (*format.SegmentHead, moment, error) {
+func (s *session) store(ctx context.Context, b *segmentBuilder, last format.LastCommit, t *storing) error {
 	// A publication altered while these changes were decoded may have left some out.
 	m, err := s.checkPublication(ctx)
 	if err != nil {
-		return nil, m, err
+		return err
 	}
 	head := &format.SegmentHead{
 		Log: s.Start.Log, SystemID: s.Start.SystemID, Timeline: s.Start.Timeline, DatabaseOID: s.Start.DatabaseOID,
@@ -72,28 +73,39 @@ func (s *session) store(ctx context.Context, b *segmentBuilder, last format.Last
 	case err == nil:
 		head.Sequences, head.SampledAt = s.sequences.changed(samples), m.insert
 	case s.side.lost() || !transient(err):
-		return nil, m, err
+		return err
 	default:
 		s.Tracer.Warning(err)
 	}
 	if unreadable > 0 && len(s.sequences) == 0 {
 		s.Tracer.Warning(fmt.Errorf("%d sequences may not be read by this role and are not in the log: grant it SELECT on them", unreadable))
 	}
+	look, err := s.lookAtForms(ctx)
+	switch {
+	case err == nil:
+		head.Forms = look.forms
+	case s.side.lost():
+		return err
+	default:
+		s.Tracer.Warning(err)
+	}
 	name := b.name()
 	r, err := b.finish(head, time.Now().UTC())
 	if err != nil {
-		return nil, m, &sinkError{err}
+		return &sinkError{err}
 	}
 	if err := s.Sink.PutSegment(ctx, name, r); err != nil {
-		return nil, m, &sinkError{fmt.Errorf("store segment %s: %w", name, err)}
+		return &sinkError{fmt.Errorf("store segment %s: %w", name, err)}
 	}
 	size, err := r.Seek(0, io.SeekEnd)
 	if err != nil {
-		return nil, m, &sinkError{err}
+		return &sinkError{err}
 	}
 	s.sequences.remember(head.Sequences)
+	s.forms.remember(look)
 	s.Tracer.Segment(name, head, len(b.transactions), size)
-	return head, m, nil
+	t.head, t.moment, t.look = head, m, look
+	return nil
 }
 
 // collect takes note of a segment that has been stored; it does not wait.
@@ -112,6 +124,10 @@ func (s *session) collect() error {
 		return t.err
 	}
 	s.Last, s.xidRef = t.head, t.moment.nextXID
+	if t.look != nil {
+		s.unexplained.notice(t.look)
+		s.tellUnexplained(t.look.forms.Visibility, false)
+	}
 	s.statusAt = time.Unix(1, 0) // acknowledge now
 	return nil
 }
@@ -185,6 +201,7 @@ func (s *session) finish(ctx context.Context) error {
 	if err := s.flush(ctx); err != nil {
 		return err
 	}
+	s.tellUnexplained(format.Visibility{}, true)
 	if err := s.status(time.Now()); err != nil {
 		return err
 	}
