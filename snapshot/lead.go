@@ -49,6 +49,10 @@ func (r *run) readGroup(ctx context.Context, conn *pgx.Conn, export bool) (g gro
 func (r *run) export(ctx context.Context) error {
 	wait := newWait(r.o.WaitTimeout)
 	for {
+		var err error
+		if r.before, err = r.position(ctx, r.source.flushLSN()); err != nil {
+			return err
+		}
 		if _, err := r.lead.Exec(ctx, beginSQL); err != nil {
 			return fmt.Errorf("take a snapshot: %w", err)
 		}
@@ -76,6 +80,15 @@ func (r *run) export(ctx context.Context) error {
 	}
 }
 
+// position reads a WAL position in the lead's session.
+func (r *run) position(ctx context.Context, function string) (format.LSN, error) {
+	var text string
+	if err := r.lead.QueryRow(ctx, "SELECT "+function+"::text").Scan(&text); err != nil {
+		return 0, fmt.Errorf("read the WAL position: %w", err)
+	}
+	return format.ParseLSN(text)
+}
+
 // readCatalog reads the catalog as of the exported snapshot, and makes sure that nothing in it changed before the
 // reading ended: PostgreSQL's functions that print definitions answer as of now, so only then do they fit the rest.
 func (r *run) readCatalog(ctx context.Context) error {
@@ -92,7 +105,7 @@ func (r *run) readCatalog(ctx context.Context) error {
 }
 
 func (r *run) readInSnapshot(ctx context.Context) error {
-	tx, err := r.look.BeginTx(ctx, pgx.TxOptions{BeginQuery: beginSQL + "; SET TRANSACTION SNAPSHOT '" + r.exported.name + "'"})
+	tx, err := r.look.BeginTx(ctx, pgx.TxOptions{BeginQuery: beginSQL + "; SET TRANSACTION SNAPSHOT '" + r.exported.name + "'; SET LOCAL jit = off"})
 	if err != nil {
 		return fmt.Errorf("import the snapshot: %w", err)
 	}
@@ -106,6 +119,9 @@ func (r *run) readInSnapshot(ctx context.Context) error {
 	if r.o.NoRolePasswords {
 		r.catalog.Globals.ForgetPasswords()
 	}
+	if err := r.readForms(ctx, tx); err != nil {
+		return err
+	}
 	if r.types, err = readTypes(ctx, tx, columnTypes(r.catalog)); err != nil {
 		return err
 	}
@@ -113,6 +129,18 @@ func (r *run) readInSnapshot(ctx context.Context) error {
 		return err
 	}
 	return tx.Commit(ctx)
+}
+
+// readForms reads the forms of the tables, where a log is joined in which others will be.
+func (r *run) readForms(ctx context.Context, q catalog.Querier) (err error) {
+	if r.o.Forms == nil || r.o.Joins == nil {
+		return nil
+	}
+	if r.forms, err = r.o.Forms(ctx, q); err != nil {
+		return err
+	}
+	r.forms.LSN, r.forms.Until, r.forms.Visibility, r.forms.Time = r.before, r.exported.LSN, r.exported.Visibility, r.exported.Time
+	return nil
 }
 
 // catalogUnchanged compares the catalog's fingerprint inside of the snapshot with that of now.

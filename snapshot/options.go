@@ -39,6 +39,9 @@ type Options struct {
 	PartBytes int64
 	// Joins is the log that the snapshot must be able to join; nil: none.
 	Joins *format.LogStart
+	// Forms reads the forms of all tables as the transaction of q sees them, for the body of a snapshot that joins a log; what
+	// it looked from is filled in here. nil: the body has none.
+	Forms func(ctx context.Context, q catalog.Querier) (*format.Forms, error)
 	// WaitTimeout bounds each wait for a transaction or a lock of somebody else. 0: as long as ctx allows.
 	WaitTimeout time.Duration
 	// NoRolePasswords leaves the passwords of roles out of the catalog's globals.

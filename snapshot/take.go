@@ -99,7 +99,8 @@ type run struct {
 
 	contents
 
-	exported group // the lead's
+	before   format.LSN // flushed before the lead's snapshot was taken
+	exported group      // the lead's
 	groups   []format.Group
 	groupsMu sync.Mutex
 }
@@ -112,6 +113,7 @@ type contents struct {
 	partBytes   int64                   // of a table, as stored on the source, per part
 	types       string                  // how the types of the tables' columns write their values
 	names       map[string]bool         // what a stored value may name, as readNames tells it
+	forms       *format.Forms           // nil: nobody asked for them
 	early       []format.SequenceSample // the sequences before the first row was copied
 }
 
@@ -243,6 +245,14 @@ func (s source) insertLSN() string {
 	return "pg_current_wal_insert_lsn()"
 }
 
+// flushLSN is the SQL expression for the end of what no crash takes back; on a standby, of what is replayed.
+func (s source) flushLSN() string {
+	if s.recovery {
+		return "pg_last_wal_replay_lsn()"
+	}
+	return "pg_current_wal_flush_lsn()"
+}
+
 // finish does what has to follow the last row, and assembles the manifest's two documents.
 func (r *run) finish(ctx context.Context) (*Taken, error) {
 	if err := r.checkTypes(ctx); err != nil {
@@ -272,6 +282,7 @@ func (r *run) finish(ctx context.Context) (*Taken, error) {
 	}
 	b := format.Body{
 		ID: r.id, Database: r.source.database, Catalog: model, Sequences: sequences, SampledAt: sampledAt, Filter: r.filter(),
+		Forms: r.forms,
 	}
 	for _, t := range r.tables {
 		b.Tables = append(b.Tables, t.data(&e))
