@@ -125,8 +125,36 @@ func (o *CheckOptions) repository(ctx context.Context, name string, db *database
 	if n := len(h.logs); n > 0 && !slices.ContainsFunc(h.envelopes, func(e *format.Envelope) bool { return e.Log == h.logs[n-1].Start.Log }) {
 		r.add("warn", "snapshot", fmt.Sprintf("no snapshot joins the newest log, %v: nothing in it can be restored", h.logs[n-1].Start.Log), "take a snapshot")
 	}
+	if err := h.checkForms(ctx, r); err != nil {
+		return err
+	}
 	for _, g := range h.gaps() {
 		r.add("warn", "gap", fmt.Sprintf("log %v has a gap after %v: %s", g.Log, g.From, g.Reason), "points in it can not be restored; see list")
 	}
+	return nil
+}
+
+// checkForms compares the forms of the tables in the newest snapshot with those that its log saw last.
+func (h *holding) checkForms(ctx context.Context, r *CheckResult) error {
+	i := slices.IndexFunc(h.bases, func(b plan.Base) bool { return b.Chain != nil && b.Chain.To >= b.From })
+	if i < 0 {
+		return nil
+	}
+	b := &h.bases[i]
+	body, err := h.source.Body(ctx, b.Envelope)
+	if err != nil || body.Forms == nil {
+		return err
+	}
+	segments := b.Chain.Segments
+	seg, err := h.openSegment(ctx, segments[len(segments)-1])
+	if err != nil {
+		return err
+	}
+	last := seg.Head().Forms
+	if last == nil || !last.Visibility.Includes(body.Forms.Visibility) || last.Digest == body.Forms.Digest {
+		return nil
+	}
+	r.add("warn", "layouts", fmt.Sprintf("tables were made, altered or dropped since the newest snapshot (%s)", stamp(b.FromTime)),
+		"take a snapshot: targets across that are refused")
 	return nil
 }

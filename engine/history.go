@@ -35,6 +35,8 @@ type history struct {
 	tables        map[uint32]*pastTable
 	// stored are the tables' stored generated columns.
 	stored map[uint32]map[string]bool
+	// forms are what nobody announced; nil: the snapshot does not know the tables' forms.
+	forms *formTrail
 }
 
 // pastSegment is a segment that holds transactions to apply.
@@ -77,6 +79,9 @@ func newHistory(ctx context.Context, h *holding, c plan.Choice, body *format.Bod
 	for _, s := range body.Sequences {
 		p.before[s.OID] = s
 	}
+	if body.Forms != nil && !c.Instant {
+		p.forms = newFormTrail(body.Forms)
+	}
 	segments := c.Segments()
 	var publication format.Publication
 	for i, s := range segments {
@@ -99,8 +104,73 @@ func newHistory(ctx context.Context, h *holding, c plan.Choice, body *format.Bod
 		}
 		p.sample(head)
 		p.segments = append(p.segments, past)
+		if err := p.look(ctx, seg); err != nil {
+			return nil, err
+		}
 	}
-	return p, p.sampleAfter(ctx)
+	if err := p.sampleAfter(ctx); err != nil {
+		return nil, err
+	}
+	return p, p.lookAfter(ctx)
+}
+
+// look takes in what a segment tells of the forms of tables. A log that lagged behind was looked at after the snapshot
+// with segments of before it too: then those come first.
+func (p *history) look(ctx context.Context, seg *wal.Segment) error {
+	if p.forms == nil {
+		return nil
+	}
+	first, earlier := seg.Head(), []*wal.Segment{}
+	chain := p.choice.Base.Chain.Segments
+	i := slices.IndexFunc(chain, func(s plan.Segment) bool { return s.To == first.To })
+	for oldest := first.Forms; !p.forms.begun() && oldest != nil && p.forms.lacks(oldest) && i > 0; {
+		i--
+		before, err := p.held.openSegment(ctx, chain[i])
+		if err != nil {
+			return err
+		}
+		if forms := before.Head().Forms; forms != nil {
+			oldest = forms
+		}
+		earlier = append(earlier, before)
+	}
+	for _, before := range slices.Backward(earlier) {
+		p.forms.take(before)
+	}
+	p.forms.take(seg)
+	return p.forms.broken
+}
+
+// lookAfter looks in the segments behind the cut for what the looks there tell of the time before it. A damaged one ends
+// what is known, as the end of the log would.
+func (p *history) lookAfter(ctx context.Context) error {
+	if p.forms == nil {
+		return nil
+	}
+	chain := p.choice.Base.Chain.Segments
+	reached := p.forms.reached
+	if reached == 0 && len(chain) > 0 { // nothing is to be applied
+		reached = min(p.choice.Cut, chain[len(chain)-1].From)
+	}
+	for _, s := range chain {
+		if s.To <= reached {
+			continue
+		}
+		if p.forms.settled(p.choice.Cut) {
+			return nil
+		}
+		seg, err := p.held.openSegment(ctx, s)
+		if errors.Is(err, format.ErrCorrupt) || errors.Is(err, ErrIntegrity) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if err := p.look(ctx, seg); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // sampleAfter looks in the segments behind the cut for the first samples of sequences taken after it.

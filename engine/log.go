@@ -35,6 +35,16 @@ type LogEntry struct {
 	Tables []LogTable `json:"tables,omitempty"`
 	DDL    []LogDDL   `json:"ddl,omitempty"`
 	Marks  []string   `json:"marks,omitempty"`
+	// Unannounced are changes that no statement in the log tells of. The entry is no transaction then: XID is 0, and they
+	// were made after LSN, where that is not 0, and before EndLSN; Time is when they were found.
+	Unannounced []LogChange `json:"unannounced,omitempty"`
+}
+
+// LogChange is a change that nobody announced: of a table, or of names of roles or objects that columns hold.
+type LogChange struct {
+	Schema string `json:"schema,omitempty"`
+	Name   string `json:"name,omitempty"`
+	What   string `json:"what"`
 }
 
 // LogTable counts one table's changes in one transaction; Truncated counts commands, not rows.
@@ -114,20 +124,66 @@ func (r *logReader) log(ctx context.Context, h *holding, l plan.Log) error {
 		return cmp.Or(cmp.Compare(a.From, b.From), cmp.Compare(b.To, a.To))
 	})
 	past := l.Start.ConsistentPoint
-	for _, s := range segments {
+	trail := newFormTrail(nil)
+	var left *plan.Segment // the last one that was left out
+	for i, s := range segments {
 		if s.To <= past {
 			continue // superseded by a longer one
 		}
-		if !r.outside(s) {
-			seg, err := h.openSegment(ctx, s)
+		if r.outside(s) {
+			past, left = s.To, &segments[i]
+			continue
+		}
+		if left != nil { // what the tables were before
+			seg, err := h.openSegment(ctx, *left)
 			if err != nil {
 				return err
 			}
-			if err := r.segment(seg, past); err != nil {
-				return err
+			trail.take(seg)
+			left = nil
+		}
+		seg, err := h.openSegment(ctx, s)
+		if err != nil {
+			return err
+		}
+		if err := r.segment(seg, past); err != nil {
+			return err
+		}
+		trail.take(seg)
+		if err := r.unannounced(trail, trail.found); err != nil {
+			return err
+		}
+		past, trail.found = s.To, nil
+	}
+	return r.unannounced(trail, trail.open)
+}
+
+// unannounced tells of the changes that no statement explains, an entry for each look that found any.
+func (r *logReader) unannounced(trail *formTrail, changes []unannounced) error {
+	for len(changes) > 0 {
+		n := 1
+		for n < len(changes) && changes[n].look == changes[0].look {
+			n++
+		}
+		in := trail.interval(&changes[0])
+		e := LogEntry{Time: in.ToTime.UTC(), LSN: in.From, EndLSN: in.To}
+		for _, u := range changes[:n] {
+			switch {
+			case u.kind == rolesRenamed || u.kind == objectsRenamed:
+				e.Unannounced = append(e.Unannounced, LogChange{What: "names of " + u.kind.String() + ", which columns hold"})
+			case r.matches(u.schema, u.name):
+				e.Unannounced = append(e.Unannounced, LogChange{Schema: u.schema, Name: u.name, What: u.kind.String()})
 			}
 		}
-		past = s.To
+		changes = changes[n:]
+		if len(e.Unannounced) == 0 || !r.options.Since.IsZero() && e.Time.Before(r.options.Since) ||
+			!r.options.Until.IsZero() && in.FromTime.After(r.options.Until) {
+			continue
+		}
+		r.found++
+		if err := r.each(e); err != nil {
+			return err
+		}
 	}
 	return nil
 }

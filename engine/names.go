@@ -9,19 +9,27 @@ import (
 	"github.com/pgrecall/pgrecall/snapshot/catalog"
 )
 
-// nameTypes are the types whose values are kept as oids and written as names: a rename of the object changes the text
-// of values that nobody touched (documentation, "Object Identifier Types").
-var nameTypes = []string{"regclass", "regcollation", "regconfig", "regdictionary", "regnamespace", "regoper", "regoperator",
-	"regproc", "regprocedure", "regrole", "regtype", "aclitem"}
+// objectTypes and roleTypes are the types whose values are kept as oids and written as names: a rename of the object
+// changes the text of values that nobody touched (documentation, "Object Identifier Types").
+var (
+	objectTypes = []string{"regclass", "regcollation", "regconfig", "regdictionary", "regnamespace", "regoper", "regoperator",
+		"regproc", "regprocedure", "regtype"}
+	roleTypes = []string{"regrole", "aclitem"}
+)
 
-// holdsNames says whether a column of the table holds names of objects, by itself or within a domain, an array, a
-// range or a composite type.
+// holdsNames says whether a column of the table holds names of objects or roles.
 func holdsNames(c *catalog.Catalog, t *format.TableData) bool {
+	return holds(c, t, objectTypes) || holds(c, t, roleTypes)
+}
+
+// holds says whether a column of the table holds values of one of the types, by itself or within a domain, an array, a
+// range or a composite type.
+func holds(c *catalog.Catalog, t *format.TableData, types []string) bool {
 	reached := reachedTypes{within: typesWithin(c), seen: map[string]bool{}}
 	for _, column := range t.Columns {
 		reached.add(column.TypeName)
 	}
-	return slices.ContainsFunc(nameTypes, func(name string) bool { return reached.seen[name] })
+	return slices.ContainsFunc(types, func(name string) bool { return reached.seen[name] })
 }
 
 // typesWithin returns the types that values of each type of the user's are made of, by their names as format_type
@@ -36,7 +44,7 @@ func typesWithin(c *catalog.Catalog) map[string][]string {
 		}
 		if k.BaseType != nil {
 			parts = append(parts, k.BaseType.Element)
-			for _, name := range nameTypes {
+			for _, name := range slices.Concat(objectTypes, roleTypes) {
 				if strings.Contains(inputFunction(c, k), "$function$"+name+"in$function$") {
 					parts = append(parts, name)
 				}

@@ -52,7 +52,7 @@ func (c *crossing) judge() (notIncluded []string, err error) {
 		what := fmt.Sprintf("table %s.%s: %s, and no statement in the log says why", t.layout.Schema, t.layout.Name, t.conflict.what)
 		return nil, c.refuse(t.conflict.txn, what, false)
 	}
-	return notIncluded, nil
+	return notIncluded, c.judgeUnannounced()
 }
 
 // ofExtension says whether a table belongs to an extension. Its rows are in no snapshot, which the plan says of every
@@ -211,18 +211,22 @@ func (c *crossing) refuse(txn format.Transaction, what string, lenientMay bool) 
 			before = fmt.Sprintf("--snapshot %v", c.past.choice.Base.Envelope.ID)
 		}
 	}
-	after := "none yet: take a snapshot"
-	for _, b := range slices.Backward(c.past.held.bases) {
-		if b.From >= txn.EndLSN && b.Serves() && b.Envelope.Timeline == c.past.choice.Base.Envelope.Timeline {
-			after = fmt.Sprintf("--snapshot %v (%s)", b.Envelope.ID, stamp(b.FromTime))
-			break
-		}
-	}
+	after := c.snapshotAfter(txn.EndLSN)
 	hint := ""
 	if lenientMay && c.whole && !c.lenient {
 		hint = "; --catalog-of-snapshot accepts objects as of the snapshot where no table's layout changed"
 	}
 	return windowf("the target lies across a statement that this version can not fold: %s; nearest exact point before: %s; after: %s%s", what, before, after, hint)
+}
+
+// snapshotAfter names the first snapshot at or after a position.
+func (c *crossing) snapshotAfter(at format.LSN) string {
+	for _, b := range slices.Backward(c.past.held.bases) {
+		if b.From >= at && b.Serves() && b.Envelope.Timeline == c.past.choice.Base.Envelope.Timeline {
+			return fmt.Sprintf("--snapshot %v (%s)", b.Envelope.ID, stamp(b.FromTime))
+		}
+	}
+	return "none yet: take a snapshot"
 }
 
 // shorten makes one line of at most n runes.

@@ -303,6 +303,12 @@ func (r *restore) choose(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	if f := r.past.forms; f != nil {
+		if last := f.unwatched(c.Cut); last != nil {
+			r.tracer.Note(Note{LevelWarn, fmt.Sprintf("the source's tables were last looked at before %v (%s): DDL after that which no statement in the log tells of, as with event_triggers = off, is not known yet",
+				last.Until, stamp(last.Time))})
+		}
+	}
 	r.describe(r.held.source.Name, notIncluded)
 	return nil
 }

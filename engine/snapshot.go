@@ -15,6 +15,7 @@ import (
 	"github.com/pgrecall/pgrecall/format"
 	"github.com/pgrecall/pgrecall/snapshot"
 	"github.com/pgrecall/pgrecall/snapshot/catalog"
+	"github.com/pgrecall/pgrecall/wal"
 )
 
 // SnapshotOptions say what to copy.
@@ -179,6 +180,7 @@ func takeSnapshot(ctx context.Context, source *repository.Source, config *pgx.Co
 	}()
 	watch := &snapshotTracer{tracer: tracer}
 	o.ID, o.Joins, o.Tracer = run.ID(), joins, watch
+	o.Forms = func(ctx context.Context, q catalog.Querier) (*format.Forms, error) { return wal.ReadForms(ctx, q) }
 	taken, err := snapshot.Take(ctx, config, o, run)
 	if errors.Is(err, snapshot.ErrOtherDatabase) {
 		tracer.Note(Note{LevelWarn, fmt.Sprintf("the snapshot joins no log, and only its own instant can be restored: %v", err)})

@@ -1,0 +1,70 @@
+package engine
+
+import (
+	"fmt"
+	"slices"
+)
+
+// judgeUnannounced returns an ErrWindow that names the first change nobody announced which the target may include.
+func (c *crossing) judgeUnannounced() error {
+	if c.past.forms == nil || c.past.choice.Instant {
+		return nil
+	}
+	changes := c.past.forms.before(c.past.choice.Cut)
+	if c.lenient {
+		// Statements that change a table's columns were refused: those that are left do not say what did.
+		changes = append(changes, c.past.forms.toldBefore(c.past.choice.Cut)...)
+	}
+	for _, u := range changes {
+		if what := c.hindered(&u); what != "" {
+			return c.refuseUnannounced(&u, what)
+		}
+	}
+	return nil
+}
+
+// hindered says what a change hinders and how; empty: nothing that is to be restored.
+func (c *crossing) hindered(u *unannounced) string {
+	switch u.kind {
+	case rolesRenamed, objectsRenamed:
+		types := objectTypes
+		if u.kind == rolesRenamed {
+			types = roleTypes
+		}
+		for _, oid := range sortedKeys(c.wanted) {
+			if t := c.wanted[oid]; holds(c.catalog, t, types) {
+				return fmt.Sprintf("table %s.%s holds names of %s, and one was made, renamed or dropped", t.Schema, t.Name, u.kind)
+			}
+		}
+		return ""
+	}
+	wanted := func(oid uint32) bool {
+		_, named := c.named[oid]
+		return named || c.wanted[oid] != nil
+	}
+	if c.whole && !c.ofExtension(u.Table) || slices.ContainsFunc(c.past.forms.family(u), wanted) {
+		return fmt.Sprintf("table %s.%s was %s", u.schema, u.name, u.kind)
+	}
+	return ""
+}
+
+// refuseUnannounced is the error for a target that may lie across a change nobody announced, with the nearest exact points.
+func (c *crossing) refuseUnannounced(u *unannounced, what string) error {
+	in, base := c.past.forms.interval(u), c.past.choice.Base
+	since, before := "the snapshot", "none of this snapshot"
+	if base.Single() {
+		before = fmt.Sprintf("--snapshot %v", base.Envelope.ID)
+	}
+	if in.From != 0 {
+		since = fmt.Sprintf("--lsn %v (%s)", in.From, stamp(in.FromTime))
+	}
+	if in.From >= base.From {
+		before = fmt.Sprintf("--lsn %v", in.From)
+	}
+	open := ""
+	if u.pending {
+		open = fmt.Sprintf(" yet (it ends at %v; if the statement was run just now, try again in a while)", c.past.forms.reached)
+	}
+	return windowf("the target lies across a change that nobody announced: %s, after %s and before --lsn %v (%s), and no statement in the log tells of it%s, as where event triggers were off; nearest exact point before: %s; after: %s",
+		what, since, in.To, stamp(in.ToTime), open, before, c.snapshotAfter(in.To))
+}
