@@ -60,6 +60,16 @@ func printLogEntry(w io.Writer, e engine.LogEntry) error {
 		origin = " (replicated; the time is its origin's)"
 	}
 	lines := []string{fmt.Sprintf("%s  xid %d  %s%s", when(e.Time), e.XID, e.LSN, origin)}
+	if len(e.Unannounced) > 0 {
+		lines[0] = fmt.Sprintf("%s  CHANGED WITHOUT A STATEMENT IN THE LOG  %s to %s", when(e.Time), e.LSN, e.EndLSN)
+	}
+	for _, c := range e.Unannounced {
+		if c.Name == "" {
+			lines = append(lines, "    "+c.What)
+		} else {
+			lines = append(lines, fmt.Sprintf("    %s.%s  %s", c.Schema, c.Name, c.What))
+		}
+	}
 	for _, t := range e.Tables {
 		var counts []string
 		for _, n := range []struct {
