@@ -149,6 +149,23 @@ func TestRestoredGlobalsAreTheSourcesToPgDumpall(t *testing.T) {
 	if got := value(t, target.ConnString("postgres"), `SELECT setconfig::text FROM pg_db_role_setting WHERE setrole = 0`); got != `{statement_timeout=1h}` {
 		t.Errorf("settings of all roles: %s", got)
 	}
+	// As SQL it is the same, of the repository and of the live server.
+	var recorded, live strings.Builder
+	if err := Schema(t.Context(), SchemaOptions{Place: place, GlobalsOnly: true}, &recorded); err != nil {
+		t.Fatal(err)
+	}
+	if err := Schema(t.Context(), SchemaOptions{Live: true, DB: target.ConnString("postgres"), GlobalsOnly: true}, &live); err != nil {
+		t.Fatal(err)
+	}
+	if recorded.String() != live.String() || !strings.Contains(live.String(), "PASSWORD 'SCRAM-SHA-256$") {
+		t.Errorf("as SQL: %s", firstDifference(recorded.String(), live.String()))
+	}
+	third := newServer(t)
+	tablespaceDir(t, third, "fast")
+	exec(t, third.ConnString("postgres"), append([]string{"SET allow_in_place_tablespaces = on"}, statementsOf(live.String())...)...)
+	if got := dumpGlobals(t, third); got != want {
+		t.Errorf("pg_dumpall of the server made from SQL differs: %s", firstDifference(want, got))
+	}
 	// What is there is what was there: nothing more to do.
 	r := restoreGlobals(t, place, target, GlobalsOptions{OverwriteGlobals: true})
 	if g := r.Plan.Globals; len(g.Statements)+len(g.Differs)+len(g.LeftOut) > 0 {
@@ -161,6 +178,11 @@ func TestRestoredGlobalsAreTheSourcesToPgDumpall(t *testing.T) {
 	if strings.Contains(string(log), "SCRAM-SHA-256") || strings.Contains(string(log), "PASSWORD") {
 		t.Error("the target's log holds passwords")
 	}
+}
+
+// statementsOf takes SQL as it is written apart; no text in it ends a line with a semicolon.
+func statementsOf(sql string) []string {
+	return strings.Split(strings.TrimSuffix(sql, ";\n"), ";\n")
 }
 
 // firstDifference shows two texts from where they differ.

@@ -40,16 +40,18 @@ type PlannedGlobals struct {
 	LeftOut []string `json:"left_out,omitempty"`
 }
 
+var errNoGlobals = usagef("the snapshot holds no roles and tablespaces: an earlier version took it; take a new one, or leave --globals out")
+
 // planGlobals compares the snapshot's globals with the target's. What stands in the way is added to r.lacks.
 func (r *restore) planGlobals(ctx context.Context, g *catalog.Globals, asOf time.Time) error {
 	if !r.o.wanted() {
 		return nil
 	}
 	if g == nil {
-		return usagef("the snapshot holds no roles and tablespaces: an earlier version took it; take a new one, or leave --globals out")
+		return errNoGlobals
 	}
 	t := r.target
-	there, err := t.globals(ctx)
+	there, err := readGlobals(ctx, t.conn)
 	if err != nil {
 		return err
 	}
@@ -89,18 +91,6 @@ func plannedGlobals(g *catalog.Globals, p *catalog.GlobalsPlan, asOf time.Time) 
 		planned.LeftOut = append(planned.LeftOut, what+": not in the snapshot")
 	}
 	return planned
-}
-
-// globals reads those of the target.
-func (t *target) globals(ctx context.Context) (g *catalog.Globals, err error) {
-	err = pgx.BeginTxFunc(ctx, t.conn, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
-		g, err = catalog.ReadGlobals(ctx, tx)
-		return err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("read the roles and tablespaces of the target: %w", err)
-	}
-	return g, nil
 }
 
 // readParameters reads which configuration parameters a server knows.

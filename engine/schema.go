@@ -23,7 +23,10 @@ type SchemaOptions struct {
 	NoOwner, NoPrivileges, NoTablespaces, NoSecurityLabels bool
 	// CatalogOfSnapshot accepts objects as of the snapshot where statements that change no table's layout lie between it and the target.
 	CatalogOfSnapshot bool
-	Tracer            Tracer
+	// GlobalsOnly writes what the databases of the server share instead, with the passwords of roles or, NoRolePasswords, without.
+	GlobalsOnly     bool
+	NoRolePasswords bool
+	Tracer          Tracer
 }
 
 // Schema writes the objects of a live database, or of a repository at a target, as SQL that psql runs into an empty
@@ -32,6 +35,9 @@ func Schema(ctx context.Context, o SchemaOptions, w io.Writer) error {
 	sections, err := parseSections(o.Sections)
 	if err != nil {
 		return err
+	}
+	if o.GlobalsOnly {
+		return o.writeGlobals(ctx, w)
 	}
 	options := catalog.SQLOptions{Sections: sections, Sequences: map[uint32]catalog.SequenceValue{}}
 	var script catalog.Script

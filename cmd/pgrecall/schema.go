@@ -15,7 +15,8 @@ func newSchema(s *session) *cobra.Command {
 		Long: `Writes the objects of a live database (--db), or of the repository at a recovery
 target, to standard output as SQL that psql runs into an empty database: a backup
 of the schema alone, and a look at what a restore would do. The same objects give
-the same bytes. Passwords of user mappings and subscriptions are in it.`,
+the same bytes. Passwords of user mappings and subscriptions are in it,
+and of roles with --globals-only.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			var err error
@@ -39,6 +40,8 @@ the same bytes. Passwords of user mappings and subscriptions are in it.`,
 	f.BoolVar(&o.NoPrivileges, "no-privileges", false, "leave out grants")
 	f.BoolVar(&o.NoTablespaces, "no-tablespaces", false, "leave out tablespaces")
 	f.BoolVar(&o.NoSecurityLabels, "no-security-labels", false, "leave out security labels")
+	f.BoolVar(&o.GlobalsOnly, "globals-only", false, "roles, memberships, role settings and tablespaces, which the databases of a server share, and no objects")
+	addNoRolePasswords(f, &o.NoRolePasswords)
 	f.BoolVar(&o.CatalogOfSnapshot, "catalog-of-snapshot", false, "objects as of the snapshot, where DDL that changed no table's layout lies between it and the target")
 	addTarget(f, &target)
 	addDB(c, &db)

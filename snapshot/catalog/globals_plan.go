@@ -64,6 +64,17 @@ func (g *Globals) Plan(target *Globals, o GlobalsOptions) (*GlobalsPlan, error) 
 	return p.plan, p.err
 }
 
+// Script makes the globals on a server that initdb has just made: all of them, in an order in which they can be made one by one.
+func (g *Globals) Script(o GlobalsOptions) (Script, error) {
+	first := Role{Object: Object{Name: g.Bootstrap}, Super: true, Inherit: true, CreateRole: true, CreateDB: true, Login: true, Replication: true, BypassRLS: true, ConnLimit: -1}
+	o.As, o.Overwrite = g.Bootstrap, true
+	p, err := g.Plan(&Globals{ServerVersion: g.ServerVersion, Bootstrap: g.Bootstrap, Roles: []Role{first}}, o)
+	if err != nil {
+		return Script{}, err
+	}
+	return Script{Statements: slices.Concat(p.Tablespaces, p.Statements), LeftOut: p.LeftOut}, nil
+}
+
 type globalsPlanner struct {
 	g, t *Globals
 	o    GlobalsOptions
