@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -54,6 +55,9 @@ func (r *restore) planGlobals(ctx context.Context, g *catalog.Globals, asOf time
 	there, err := readGlobals(ctx, t.conn)
 	if err != nil {
 		return err
+	}
+	if len(there.Roles) == 0 {
+		return fmt.Errorf("what the target has is not known, and so not what it lacks: %s", strings.Join(there.Unread, "; "))
 	}
 	if t.parameters == nil {
 		if t.parameters, err = readParameters(ctx, t.conn); err != nil {
