@@ -21,7 +21,7 @@ func TestOnlyTheVeryDifferenceOfPgDumpsCopyIsAccepted(t *testing.T) {
 	} {
 		d := []Difference{c.d}
 		accept(d, baseline)
-		r := &Result{Differences: d}
+		r := &Result{Source: Picture{item: "a, b"}, Differences: d}
 		if r.OK() != c.accepted {
 			t.Errorf("%+v: accepted %t", c.d, r.OK())
 		}

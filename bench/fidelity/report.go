@@ -28,8 +28,10 @@ type Result struct {
 	Took  time.Duration
 }
 
-// OK tells that the copy is the source, but for what is accepted.
-func (r *Result) OK() bool { return r.Failure == nil && len(r.unexplained()) == 0 }
+// OK tells that there was something to copy, and that the copy is the source, but for what is accepted.
+func (r *Result) OK() bool {
+	return r.Failure == nil && r.Source.count(Entry) > 0 && len(r.unexplained()) == 0
+}
 
 func (r *Result) unexplained() []Difference {
 	var d []Difference
