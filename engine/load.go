@@ -22,7 +22,8 @@ type loadTable struct {
 	columns      []string
 
 	// The rest is the queue's.
-	left   int // jobs not done
+	begun  bool // rows may be in it
+	left   int  // jobs not done
 	loaded int64
 	done   bool
 }
@@ -82,6 +83,7 @@ func (q *loadQueue) next() (loadJob, bool) {
 		case len(q.ready) > 0:
 			j := q.ready[0]
 			q.ready = q.ready[1:]
+			j.table.begun = true
 			return j, true
 		case len(q.waiting) > 0:
 			t := q.waiting[0]

@@ -60,12 +60,21 @@ func (r *restore) run(ctx context.Context) error {
 		r.phase("analyze", began)
 		r.putBack()
 	}
-	return r.closeDatabase(ctx)
+	if err := r.closeDatabase(ctx); err != nil {
+		return err
+	}
+	return r.target.settle(ctx)
 }
 
-// oneTransaction is the number of statements that run in one transaction: each table made holds a lock until its
-// end, and max_locks_per_transaction bounds them.
-const oneTransaction = 3000
+// settle makes all that was committed durable. The sessions of a restore do not wait for that with each of their
+// commits, of which there are at least as many as tables: whoever has a commit on disk has all before it.
+func (t *target) settle(ctx context.Context) error {
+	_, err := t.conn.Exec(ctx, `SET synchronous_commit = on; SELECT pg_catalog.pg_logical_emit_message(true, 'restored', '')`, pgx.QueryExecModeSimpleProtocol)
+	if err != nil {
+		return fmt.Errorf("make the restore durable: %w", err)
+	}
+	return nil
+}
 
 // preData drops what Clean says and makes what rows need, all in one transaction where the script is not very
 // long, so that a failure changes nothing. It returns which statements with IfMissing ran.
@@ -90,22 +99,49 @@ func (r *restore) preData(ctx context.Context) (map[uint32]bool, error) {
 			statements = append(statements, s)
 		}
 	}
+	room, err := r.target.lockRoom(ctx)
+	if err != nil {
+		return nil, err
+	}
 	for len(statements) > 0 {
-		batch := statements[:min(len(statements), oneTransaction)]
+		batch := statements[:withinLocks(statements, room)]
 		statements = statements[len(batch):]
-		err := pgx.BeginFunc(ctx, r.target.conn, func(tx pgx.Tx) error {
-			for i := range batch {
-				if err := r.execute(ctx, tx.Conn(), &batch[i]); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
+		err := pgx.BeginFunc(ctx, r.target.conn, func(tx pgx.Tx) error { return r.executeAll(ctx, tx.Conn(), batch) })
 		if err != nil {
 			return nil, fmt.Errorf("make the objects on the target: %w", err)
 		}
 	}
 	return ran, nil
+}
+
+// lockRoom is how many locks a transaction of the restore may hold: half of the server's lock table (documentation,
+// max_locks_per_transaction).
+func (t *target) lockRoom(ctx context.Context) (room int, err error) {
+	err = t.conn.QueryRow(ctx, `SELECT pg_catalog.current_setting('max_locks_per_transaction')::int
+		* (pg_catalog.current_setting('max_connections')::int + pg_catalog.current_setting('max_prepared_transactions')::int) / 2`).Scan(&room)
+	if err != nil {
+		return 0, fmt.Errorf("ask for the size of the target's lock table: %w", err)
+	}
+	return room, nil
+}
+
+// withinLocks returns how many of the statements can run in one transaction. Each table that is made or dropped holds locks
+// on itself, its TOAST table and its indexes until the end.
+func withinLocks(statements []catalog.Statement, room int) int {
+	for i, s := range statements {
+		switch {
+		case s.Kind == "TABLE" && s.Exists != "":
+			room -= 4
+		case strings.HasPrefix(s.SQL, "DROP "):
+			room -= 8
+		default:
+			room--
+		}
+		if room < 0 {
+			return max(i, 1)
+		}
+	}
+	return len(statements)
 }
 
 // newSchemas makes the schemas that copies go to and that are not there.
@@ -178,15 +214,21 @@ func (r *restore) emptied(ctx context.Context, tables []*loadTable, cause error)
 	var names, quoted []string
 	for _, t := range tables {
 		if !t.done {
-			names, quoted = append(names, t.schema+"."+t.name), append(quoted, quoteName(t.schema, t.name))
+			names = append(names, t.schema+"."+t.name)
+		}
+		// Of tables that stand in no foreign key yet those without a row need nothing.
+		if !t.done && (t.begun || r.o.Scope == RestoreDataOnly) {
+			quoted = append(quoted, quoteName(t.schema, t.name))
 		}
 	}
 	if len(names) == 0 {
 		return cause
 	}
 	conn, err := snapshot.Connect(ctx, r.target.config, "")
-	if err == nil {
-		_, err = conn.Exec(ctx, "TRUNCATE ONLY "+strings.Join(quoted, ", ONLY "))
+	if err == nil && len(quoted) > 0 {
+		_, err = conn.Exec(ctx, "SET synchronous_commit = on; TRUNCATE ONLY "+strings.Join(quoted, ", ONLY "), pgx.QueryExecModeSimpleProtocol)
+	}
+	if conn != nil {
 		hangUp(ctx, conn)
 	}
 	if err != nil {
@@ -206,13 +248,22 @@ func (r *restore) postData(ctx context.Context) error {
 	return r.parallel(ctx, "post-data", statements)
 }
 
-// analyze gathers statistics, which decide the plans of the first queries.
+// analyze gathers statistics, which decide the plans of the first queries. Small tables go together.
 func (r *restore) analyze(ctx context.Context) error {
+	const small, many = 1 << 20, 50
 	var statements []catalog.Statement
+	var tables []string
 	for _, t := range r.wanted {
 		name := r.script.Tables[t.OID]
-		statements = append(statements, catalog.Statement{Kind: "ANALYZE", Name: name.Schema + "." + name.Name, Bytes: t.RawBytes,
-			SQL: "ANALYZE " + quoteName(name.Schema, name.Name)})
+		table := quoteName(name.Schema, name.Name)
+		if t.RawBytes < small {
+			tables = append(tables, table)
+			continue
+		}
+		statements = append(statements, catalog.Statement{Kind: "ANALYZE", Name: name.Schema + "." + name.Name, Bytes: t.RawBytes, SQL: "ANALYZE " + table})
+	}
+	for some := range slices.Chunk(tables, many) {
+		statements = append(statements, catalog.Statement{Kind: "ANALYZE", Name: "of small tables", SQL: "ANALYZE " + strings.Join(some, ", ")})
 	}
 	return r.parallel(ctx, "analyze", statements)
 }

@@ -2,7 +2,10 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/pgrecall/pgrecall/format"
@@ -25,57 +28,104 @@ func (r *restore) setSequences(ctx context.Context, ran map[uint32]bool) error {
 	for i := range r.catalog.Sequences {
 		known[r.catalog.Sequences[i].OID] = &r.catalog.Sequences[i]
 	}
+	owners, err := r.farthest(ctx, names, known)
+	if err != nil {
+		return err
+	}
+	batch := &pgx.Batch{}
 	for _, oid := range sortedKeys(names) {
 		sequence := known[oid]
 		if sequence == nil {
 			sequence = &catalog.Sequence{}
 		}
 		s, ok := r.past.sequence(oid, sequence.Increment < 0)
-		s, ok, err := r.beyondRows(ctx, sequence, s, ok)
-		if err != nil {
-			return fmt.Errorf("look at the values that sequence %s.%s gave: %w", names[oid].Schema, names[oid].Name, err)
-		}
+		s, ok = beyondRows(sequence, s, ok, owners[oid])
 		if !ok {
 			r.tracer.Note(Note{LevelWarn, fmt.Sprintf("sequence %s.%s: its value was never sampled; it stays at its start", names[oid].Schema, names[oid].Name)})
 			continue
 		}
 		// A data-only restore takes the target's sequences as they are: there may be none of this name, and one that is
 		// farther gave values that somebody may hold.
-		_, err = r.target.conn.Exec(ctx, `SELECT pg_catalog.setval(q.seqrelid::regclass, $2, $3) FROM pg_catalog.pg_sequence q,
+		batch.Queue(`SELECT pg_catalog.setval(q.seqrelid::regclass, $2, $3) FROM pg_catalog.pg_sequence q,
 			LATERAL (SELECT pg_catalog.pg_sequence_last_value(q.seqrelid::regclass) AS given) g
 			WHERE q.seqrelid = pg_catalog.to_regclass($1::text)
 				AND (NOT $4 OR given IS NULL OR CASE WHEN q.seqincrement > 0 THEN given < $2 ELSE given > $2 END)`,
 			quoteName(names[oid].Schema, names[oid].Name), s.Value, s.Called, r.o.Scope == RestoreDataOnly)
-		if err != nil {
-			return fmt.Errorf("set sequence %s.%s: %w", names[oid].Schema, names[oid].Name, err)
+		if batch.Len() == together {
+			if err := r.setValues(ctx, batch); err != nil {
+				return err
+			}
+			batch = &pgx.Batch{}
 		}
 	}
-	return nil
+	return r.setValues(ctx, batch)
+}
+
+// setValues sets many sequences in one round trip.
+func (r *restore) setValues(ctx context.Context, batch *pgx.Batch) error {
+	results := r.target.conn.SendBatch(ctx, batch)
+	for _, q := range batch.QueuedQueries {
+		if _, err := results.Exec(); err != nil {
+			return errors.Join(fmt.Errorf("set sequence %s: %w", q.Arguments[0], err), results.Close())
+		}
+	}
+	return results.Close()
+}
+
+// farthest returns the farthest values in the columns that own sequences, by sequence, where there are any. Samples alone
+// are not enough: a TRUNCATE RESTART IDENTITY between the target and the next sample takes the sequence back, and no
+// sample was taken of what it gave since the last one. At the snapshot's own instant the sample is as exact as can be.
+func (r *restore) farthest(ctx context.Context, names map[uint32]catalog.Name, known map[uint32]*catalog.Sequence) (map[uint32]*int64, error) {
+	tables := map[uint32]*catalog.Table{}
+	for i := range r.catalog.Tables {
+		tables[r.catalog.Tables[i].OID] = &r.catalog.Tables[i]
+	}
+	owned := map[uint32]string{}
+	for oid := range names {
+		q := known[oid]
+		if q == nil {
+			continue
+		}
+		_, sampled := r.past.sequence(oid, q.Increment < 0)
+		table, column := r.ownerOf(q, tables)
+		if column == "" || r.past.choice.Instant && sampled {
+			continue
+		}
+		farthest := "max"
+		if q.Increment < 0 {
+			farthest = "min"
+		}
+		// Partitions and inheriting tables use the sequence of their parent: no ONLY.
+		owned[oid] = fmt.Sprintf("(SELECT pg_catalog.%s(%s)::bigint FROM %s WHERE %[2]s::bigint BETWEEN '%[4]d'::bigint AND '%[5]d'::bigint)", farthest, quoteName(column),
+			quoteName(table.Schema, table.Name), q.Min, q.Max)
+	}
+	values := map[uint32]*int64{}
+	for oids := range slices.Chunk(sortedKeys(owned), existsBatch) {
+		expressions := make([]string, len(oids))
+		for i, oid := range oids {
+			expressions[i] = owned[oid]
+		}
+		var found []*int64
+		if err := r.target.conn.QueryRow(ctx, "SELECT ARRAY["+strings.Join(expressions, ", ")+"]").Scan(&found); err != nil {
+			return nil, fmt.Errorf("look at the values that sequences gave: %w", err)
+		}
+		for i, oid := range oids {
+			values[oid] = found[i]
+		}
+	}
+	return values, nil
 }
 
 // beyondRows returns the sample s of a sequence, or the farthest value in the column that owns it where that is
-// farther. Samples alone are not enough: a TRUNCATE RESTART IDENTITY between the target and the next sample takes the
-// sequence back, and no sample was taken of what it gave since the last one. A value at the sequence's very end is
-// one that somebody chose, and is left alone: after it the sequence could give nothing more. At the snapshot's own
-// instant the sample is as exact as can be.
-func (r *restore) beyondRows(ctx context.Context, q *catalog.Sequence, s format.SequenceSample, sampled bool) (format.SequenceSample, bool, error) {
-	table, column := r.ownerOf(q)
-	if column == "" || r.past.choice.Instant && sampled {
-		return s, sampled, nil
-	}
-	farthest, end := "max", q.Max
+// farther. A value at the sequence's very end is one that somebody chose, and is left alone: after it the sequence could
+// give nothing more.
+func beyondRows(q *catalog.Sequence, s format.SequenceSample, sampled bool, value *int64) (format.SequenceSample, bool) {
+	end := q.Max
 	if q.Increment < 0 {
-		farthest, end = "min", q.Min
-	}
-	// Partitions and inheriting tables use the sequence of their parent: no ONLY.
-	var value *int64
-	sql := fmt.Sprintf("SELECT pg_catalog.%s(%s)::bigint FROM %s WHERE %[2]s::bigint BETWEEN $1 AND $2", farthest, pgx.Identifier{column}.Sanitize(),
-		quoteName(table.Schema, table.Name))
-	if err := r.target.conn.QueryRow(ctx, sql, q.Min, q.Max).Scan(&value); err != nil {
-		return s, sampled, err
+		end = q.Min
 	}
 	if value == nil || *value == end {
-		return s, sampled, nil
+		return s, sampled
 	}
 	ahead := *value > s.Value || *value == s.Value && !s.Called
 	if q.Increment < 0 {
@@ -84,26 +134,21 @@ func (r *restore) beyondRows(ctx context.Context, q *catalog.Sequence, s format.
 	if !sampled || ahead {
 		s.Value, s.Called, sampled = *value, true, true
 	}
-	return s, sampled, nil
+	return s, sampled
 }
 
 // ownerOf returns the restored table and its column that a sequence belongs to; the column is empty if there is none, or if it
 // holds no integers.
-func (r *restore) ownerOf(q *catalog.Sequence) (catalog.Name, string) {
+func (r *restore) ownerOf(q *catalog.Sequence, tables map[uint32]*catalog.Table) (catalog.Name, string) {
 	name, restored := r.script.Tables[q.OwnerTable]
-	if q.OwnerTable == 0 || !restored {
+	t := tables[q.OwnerTable]
+	if t == nil || !restored {
 		return name, ""
 	}
-	for i := range r.catalog.Tables {
-		t := &r.catalog.Tables[i]
-		if t.OID != q.OwnerTable {
-			continue
-		}
-		for _, c := range t.Columns {
-			// int8, int2, int4 (src/include/catalog/pg_type.dat)
-			if c.Attnum == q.OwnerColumn && (c.Type == 20 || c.Type == 21 || c.Type == 23) {
-				return name, c.Name
-			}
+	for _, c := range t.Columns {
+		// int8, int2, int4 (src/include/catalog/pg_type.dat)
+		if c.Attnum == q.OwnerColumn && (c.Type == 20 || c.Type == 21 || c.Type == 23) {
+			return name, c.Name
 		}
 	}
 	return name, ""

@@ -17,16 +17,64 @@ func (r *restore) execute(ctx context.Context, conn *pgx.Conn, s *catalog.Statem
 	if s.Secret {
 		return r.executeSecret(ctx, conn, s)
 	}
-	_, err := conn.Exec(ctx, s.SQL, pgx.QueryExecModeSimpleProtocol)
-	if err == nil {
-		return nil
+	if _, err := conn.Exec(ctx, s.SQL, pgx.QueryExecModeSimpleProtocol); err != nil {
+		return failureOf(s, err)
 	}
-	err = fmt.Errorf("%s %s: %s: %w", strings.ToLower(s.Kind), s.Name, shorten(s.SQL, 200), err)
+	return nil
+}
+
+// together is how many statements are sent to the server before its answers are waited for.
+const together = 200
+
+// executeAll runs statements in an open transaction, many in each round trip: a database can have hundreds of thousands.
+func (r *restore) executeAll(ctx context.Context, conn *pgx.Conn, statements []catalog.Statement) error {
+	secret := func(s catalog.Statement) bool { return s.Secret }
+	for batch := range slices.Chunk(statements, together) {
+		if slices.ContainsFunc(batch, secret) {
+			for i := range batch {
+				if err := r.execute(ctx, conn, &batch[i]); err != nil {
+					return err
+				}
+			}
+			continue
+		}
+		sent := &pgconn.Batch{}
+		for i := range batch {
+			sent.ExecParams(batch[i].SQL, nil, nil, nil, nil)
+		}
+		results := conn.PgConn().ExecBatch(ctx, sent)
+		var failed error
+		for i := range batch {
+			if !results.NextResult() {
+				failed = failureOf(&batch[i], results.Close())
+				break
+			}
+			if _, err := results.ResultReader().Close(); err != nil {
+				failed = failureOf(&batch[i], err)
+				break
+			}
+		}
+		if err := results.Close(); failed == nil {
+			failed = err
+		}
+		if failed != nil {
+			return failed
+		}
+	}
+	return nil
+}
+
+// failureOf says which statement failed, and why.
+func failureOf(s *catalog.Statement, cause error) error {
+	err := fmt.Errorf("%s %s: %s: %w", strings.ToLower(s.Kind), s.Name, shorten(s.SQL, 200), cause)
 	if s.Kind == "" {
-		err = fmt.Errorf("%s: %w", shorten(s.SQL, 200), errors.Unwrap(err))
+		err = fmt.Errorf("%s: %w", shorten(s.SQL, 200), cause)
 	}
 	if s.Kind == "SECURITY LABEL" && sqlState(err) == "22023" { // ExecSecLabelStmt() in src/backend/commands/seclabel.c
 		return fmt.Errorf("%w; load the label provider on the target, or leave security labels out with --no-security-labels", err)
+	}
+	if sqlState(err) == "53200" { // out_of_memory, which LockAcquireExtended() in src/backend/storage/lmgr/lock.c gives
+		return fmt.Errorf("%w; raise max_locks_per_transaction on the target if its lock table is full", err)
 	}
 	return err
 }

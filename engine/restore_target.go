@@ -4,12 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
-	"github.com/pgrecall/pgrecall/format"
 	"github.com/pgrecall/pgrecall/snapshot/catalog"
 )
 
@@ -61,6 +59,7 @@ func (r *restore) connectTarget(ctx context.Context) error {
 	// What names no place and no access method has the database's own, whatever the target's settings say.
 	config.RuntimeParams["default_tablespace"] = ""
 	config.RuntimeParams["default_table_access_method"] = "heap"
+	config.RuntimeParams["synchronous_commit"] = "off" // until settle
 	r.target = &target{config: config}
 	if err := r.target.connect(ctx, r.o.Create); err != nil {
 		return err
@@ -238,126 +237,6 @@ func fewOf(names []string, n int) string {
 	return fmt.Sprintf("%s and %d more", strings.Join(names[:n], ", "), len(names)-n)
 }
 
-// checkTables looks at the tables that a data-only restore loads into.
-func (r *restore) checkTables(ctx context.Context) error {
-	var full []string
-	for _, t := range r.wanted {
-		name := r.script.Tables[t.OID]
-		if err := r.checkColumns(ctx, t, name); err != nil {
-			return err
-		}
-		var rows bool
-		if err := r.target.conn.QueryRow(ctx, "SELECT EXISTS (SELECT FROM ONLY "+quoteName(name.Schema, name.Name)+")").Scan(&rows); err != nil {
-			return fmt.Errorf("look whether table %s.%s is empty: %w", name.Schema, name.Name, err)
-		}
-		if rows {
-			full = append(full, name.Schema+"."+name.Name)
-		}
-	}
-	if len(full) > 0 && !r.o.Clean {
-		return fmt.Errorf("tables of the target hold rows: %s; --clean truncates exactly the tables to be loaded", fewOf(full, 12))
-	}
-	if r.o.Clean {
-		if err := r.planTruncate(ctx); err != nil {
-			return err
-		}
-	}
-	if !r.target.super {
-		if err := r.planOrder(ctx); err != nil {
-			return err
-		}
-	}
-	return r.checkTriggers(ctx)
-}
-
-// checkColumns makes sure that a table on the target has the columns to load, of the types they had: another type may
-// take the same text for another value, as numeric(5,2) rounds and timestamp leaves the zone away.
-func (r *restore) checkColumns(ctx context.Context, t *format.TableData, name catalog.Name) error {
-	rows, err := r.target.conn.Query(ctx, `SELECT a.attname || ' ' || pg_catalog.format_type(a.atttypid, a.atttypmod) FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
-		JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-		WHERE n.nspname = $1 AND c.relname = $2 AND c.relkind = 'r' AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''`, name.Schema, name.Name)
-	if err != nil {
-		return fmt.Errorf("look for table %s.%s: %w", name.Schema, name.Name, err)
-	}
-	there, err := pgx.CollectRows(rows, pgx.RowTo[string])
-	if err != nil {
-		return fmt.Errorf("look for table %s.%s: %w", name.Schema, name.Name, err)
-	}
-	var missing []string
-	for _, c := range t.Columns {
-		if column := c.Name + " " + c.TypeName; !slices.Contains(there, column) {
-			missing = append(missing, column)
-		}
-	}
-	if len(missing) > 0 {
-		return fmt.Errorf("the target has no table %s.%s with the columns %s; leave --data-only out to make it", name.Schema, name.Name, strings.Join(missing, ", "))
-	}
-	return nil
-}
-
-// names are the tables to be loaded as SQL arrays of schemas and names.
-func (r *restore) names() (schemas, names []string) {
-	for _, t := range r.wanted {
-		n := r.script.Tables[t.OID]
-		schemas, names = append(schemas, n.Schema), append(names, n.Name)
-	}
-	return schemas, names
-}
-
-// planTruncate plans the TRUNCATE of a data-only restore; tables that refer to these from outside are refused, for it would take CASCADE.
-func (r *restore) planTruncate(ctx context.Context) error {
-	schemas, names := r.names()
-	rows, err := r.target.conn.Query(ctx, `WITH mine AS (SELECT c.oid FROM unnest($1::text[], $2::text[]) w(s, n)
-			JOIN pg_catalog.pg_namespace ns ON ns.nspname = w.s JOIN pg_catalog.pg_class c ON c.relnamespace = ns.oid AND c.relname = w.n)
-		SELECT DISTINCT k.conrelid::regclass::text FROM pg_catalog.pg_constraint k
-		WHERE k.contype = 'f' AND k.confrelid IN (SELECT oid FROM mine) AND k.conrelid NOT IN (SELECT oid FROM mine)
-			AND (SELECT relkind FROM pg_catalog.pg_class WHERE oid = k.conrelid) <> 'p'`, schemas, names)
-	if err != nil {
-		return fmt.Errorf("look for foreign keys on the target: %w", err)
-	}
-	referring, err := pgx.CollectRows(rows, pgx.RowTo[string])
-	if err != nil {
-		return fmt.Errorf("look for foreign keys on the target: %w", err)
-	}
-	if len(referring) > 0 {
-		return fmt.Errorf("these tables refer to tables to be truncated: %s; restore them too, or drop their foreign keys first", fewOf(referring, 12))
-	}
-	var quoted []string
-	for i := range names {
-		quoted = append(quoted, quoteName(schemas[i], names[i]))
-	}
-	if len(quoted) > 0 {
-		r.drops = []string{"TRUNCATE ONLY " + strings.Join(quoted, ", ONLY ")}
-	}
-	r.plan.Drops = r.drops
-	return nil
-}
-
-// checkTriggers makes sure that no trigger of the user's fires while rows are loaded into tables that exist.
-func (r *restore) checkTriggers(ctx context.Context) error {
-	// The sessions of a superuser run with session_replication_role = replica.
-	firing := "tgenabled <> 'D'"
-	if r.target.super {
-		firing = "tgenabled IN ('A', 'R')"
-	}
-	schemas, names := r.names()
-	rows, err := r.target.conn.Query(ctx, `SELECT DISTINCT t.tgrelid::regclass::text FROM unnest($1::text[], $2::text[]) w(s, n)
-		JOIN pg_catalog.pg_namespace ns ON ns.nspname = w.s JOIN pg_catalog.pg_class c ON c.relnamespace = ns.oid AND c.relname = w.n
-		JOIN pg_catalog.pg_trigger t ON t.tgrelid = c.oid WHERE NOT t.tgisinternal AND t.`+firing, schemas, names)
-	if err != nil {
-		return fmt.Errorf("look for triggers on the target: %w", err)
-	}
-	triggered, err := pgx.CollectRows(rows, pgx.RowTo[string])
-	if err != nil {
-		return fmt.Errorf("look for triggers on the target: %w", err)
-	}
-	if len(triggered) > 0 {
-		return fmt.Errorf("tables have triggers that would fire for each loaded row: %s; run as a superuser (who can keep them from firing, but for ENABLE ALWAYS and ENABLE REPLICA), or ALTER TABLE … DISABLE TRIGGER USER first",
-			fewOf(triggered, 12))
-	}
-	return nil
-}
-
 // checkRights makes sure that the role may do what the plan needs, as far as that can be asked.
 func (r *restore) checkRights(ctx context.Context) error {
 	if r.target.super {
@@ -376,30 +255,6 @@ func (r *restore) checkRights(ctx context.Context) error {
 		return nil // checkInsert asks when the tables are known to be there
 	}
 	return r.checkCreate(ctx)
-}
-
-// checkInsert asks a data-only restore for INSERT on the tables to load, and TRUNCATE where they are to be truncated.
-func (r *restore) checkInsert(ctx context.Context) error {
-	if r.o.Scope != RestoreDataOnly || r.target.super {
-		return nil
-	}
-	privilege := "INSERT"
-	for _, t := range r.wanted {
-		name := r.script.Tables[t.OID]
-		table := quoteName(name.Schema, name.Name)
-		var insert, truncate bool
-		err := r.target.conn.QueryRow(ctx, `SELECT pg_catalog.has_table_privilege($1::text, 'INSERT'), pg_catalog.has_table_privilege($1::text, 'TRUNCATE')`, table).Scan(&insert, &truncate)
-		if err != nil {
-			return fmt.Errorf("ask for rights on table %s: %w", table, err)
-		}
-		if r.o.Clean && !truncate {
-			privilege, insert = "TRUNCATE", false
-		}
-		if !insert {
-			return fmt.Errorf("role %q lacks %s on table %s", r.target.user, privilege, table)
-		}
-	}
-	return nil
 }
 
 // checkCreate asks for the right to make schemas, or objects in those that exist.

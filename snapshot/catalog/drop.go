@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/jackc/pgx/v5"
 )
 
 // address finds a created object again on a target.
@@ -86,9 +88,9 @@ type Dependent struct {
 // is connected to, without being part of them or one of them: views, foreign keys, functions of
 // their row types, children, partitions. They would have to go with the tables.
 func Dependents(ctx context.Context, q Querier, tables []uint32) ([]Dependent, error) {
-	roots := make([]string, len(tables))
-	for i, oid := range tables {
-		roots[i] = fmt.Sprintf("('pg_catalog.pg_class'::regclass::oid, %d::oid)", oid)
+	roots := roots{oids: tables}
+	for range tables {
+		roots.classes = append(roots.classes, string(ClassRelation))
 	}
 	return dependents(ctx, q, roots)
 }
@@ -96,25 +98,42 @@ func Dependents(ctx context.Context, q Querier, tables []uint32) ([]Dependent, e
 // DropDependents lists what depends on the objects that the statements of Drops
 // remove, on the target that q is connected to, and is not removed itself.
 func DropDependents(ctx context.Context, q Querier, drops []Statement) ([]Dependent, error) {
-	var roots []string
-	for _, d := range drops {
-		if d.at.oid != "" {
-			roots = append(roots, "('pg_catalog."+d.at.class+"'::regclass::oid, ("+d.at.oid+"))")
+	drops = slices.DeleteFunc(slices.Clone(drops), func(d Statement) bool { return d.at.oid == "" })
+	var roots roots
+	for batch := range slices.Chunk(drops, 500) {
+		expressions := make([]string, len(batch))
+		for i, d := range batch {
+			expressions[i] = "coalesce((" + d.at.oid + "), 0)"
+			roots.classes = append(roots.classes, d.at.class)
 		}
+		rows, err := q.Query(ctx, "SELECT ARRAY["+strings.Join(expressions, ", ")+"]::oid[]")
+		if err != nil {
+			return nil, fmt.Errorf("looking for the objects to drop: %w", err)
+		}
+		found, err := pgx.CollectExactlyOneRow(rows, pgx.RowTo[[]uint32])
+		if err != nil {
+			return nil, fmt.Errorf("looking for the objects to drop: %w", err)
+		}
+		roots.oids = append(roots.oids, found...)
 	}
 	return dependents(ctx, q, roots)
 }
 
+// roots are objects on a server: their catalogs, and in these their oids; 0: it is not there.
+type roots struct {
+	classes []string
+	oids    []uint32
+}
+
 // dependents finds everything that would go along with the roots ("part":
 // automatic and internal dependencies, but no partitions) and then what depends on any of it.
-func dependents(ctx context.Context, q Querier, roots []string) ([]Dependent, error) {
-	if len(roots) == 0 {
+func dependents(ctx context.Context, q Querier, roots roots) ([]Dependent, error) {
+	if len(roots.oids) == 0 {
 		return nil, nil
 	}
 	found, err := collect[Dependent](ctx, &reader{q: q}, "looking for what depends on the objects to drop", `
-WITH RECURSIVE root (class, oid) AS (VALUES `+strings.Join(roots, ", ")+`),
-part (class, oid) AS (
-  SELECT class, oid FROM root WHERE oid IS NOT NULL
+WITH RECURSIVE part (class, oid) AS (
+  SELECT ('pg_catalog.' || r.class)::regclass::oid, r.oid FROM unnest($1::text[], $2::oid[]) r (class, oid) WHERE r.oid <> 0
   UNION
   SELECT d.classid, d.objid FROM part JOIN pg_catalog.pg_depend d ON d.refclassid = part.class AND d.refobjid = part.oid
   WHERE d.deptype IN ('a', 'i', 'P', 'S')
@@ -127,6 +146,6 @@ FROM part JOIN pg_catalog.pg_depend d ON d.refclassid = part.class AND d.refobji
 LEFT JOIN LATERAL (SELECT 'pg_catalog.pg_class'::regclass::oid AS class, w.ev_class AS oid FROM pg_catalog.pg_rewrite w
                    WHERE d.classid = 'pg_catalog.pg_rewrite'::regclass AND w.oid = d.objid AND w.rulename = '_RETURN') v ON true
 WHERE d.deptype <> 'x' AND NOT EXISTS (SELECT FROM part o WHERE o.class = d.classid AND o.oid = d.objid)
-ORDER BY 1, 2`)
+ORDER BY 1, 2`, roots.classes, roots.oids)
 	return found, err
 }

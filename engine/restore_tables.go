@@ -1,0 +1,185 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/pgrecall/pgrecall/format"
+	"github.com/pgrecall/pgrecall/snapshot/catalog"
+)
+
+// checkTables looks at the tables that a data-only restore loads into.
+func (r *restore) checkTables(ctx context.Context) error {
+	if err := r.checkColumns(ctx); err != nil {
+		return err
+	}
+	full, err := r.target.filled(ctx, r.wanted, r.script.Tables)
+	if err != nil {
+		return err
+	}
+	if len(full) > 0 && !r.o.Clean {
+		return fmt.Errorf("tables of the target hold rows: %s; --clean truncates exactly the tables to be loaded", fewOf(full, 12))
+	}
+	if r.o.Clean {
+		if err := r.planTruncate(ctx); err != nil {
+			return err
+		}
+	}
+	if !r.target.super {
+		if err := r.planOrder(ctx); err != nil {
+			return err
+		}
+	}
+	return r.checkTriggers(ctx)
+}
+
+// filled returns the names of tables that hold rows.
+func (t *target) filled(ctx context.Context, tables []*format.TableData, names map[uint32]catalog.Name) (full []string, err error) {
+	for batch := range slices.Chunk(tables, existsBatch) {
+		expressions := make([]string, len(batch))
+		for i, table := range batch {
+			name := names[table.OID]
+			expressions[i] = "EXISTS (SELECT FROM ONLY " + quoteName(name.Schema, name.Name) + ")"
+		}
+		var rows []bool
+		if err := t.conn.QueryRow(ctx, "SELECT ARRAY["+strings.Join(expressions, ", ")+"]").Scan(&rows); err != nil {
+			return nil, fmt.Errorf("look whether tables of the target are empty: %w", err)
+		}
+		for i, table := range batch {
+			if rows[i] {
+				full = append(full, names[table.OID].String())
+			}
+		}
+	}
+	return full, nil
+}
+
+// checkColumns makes sure that the tables on the target have the columns to load, of the types they had: another type may
+// take the same text for another value, as numeric(5,2) rounds and timestamp leaves the zone away.
+func (r *restore) checkColumns(ctx context.Context) error {
+	schemas, names := r.names()
+	rows, err := r.target.conn.Query(ctx, `SELECT w.i::int - 1, a.attname || ' ' || pg_catalog.format_type(a.atttypid, a.atttypmod)
+		FROM unnest($1::text[], $2::text[]) WITH ORDINALITY w(s, n, i) JOIN pg_catalog.pg_namespace n ON n.nspname = w.s
+		JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = w.n JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid
+		WHERE c.relkind = 'r' AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''`, schemas, names)
+	if err != nil {
+		return fmt.Errorf("look for the tables on the target: %w", err)
+	}
+	there := make([][]string, len(r.wanted))
+	var table int
+	var column string
+	if _, err := pgx.ForEachRow(rows, []any{&table, &column}, func() error {
+		there[table] = append(there[table], column)
+		return nil
+	}); err != nil {
+		return fmt.Errorf("look for the tables on the target: %w", err)
+	}
+	for i, t := range r.wanted {
+		var missing []string
+		for _, c := range t.Columns {
+			if column := c.Name + " " + c.TypeName; !slices.Contains(there[i], column) {
+				missing = append(missing, column)
+			}
+		}
+		if len(missing) > 0 {
+			return fmt.Errorf("the target has no table %s.%s with the columns %s; leave --data-only out to make it", schemas[i], names[i], strings.Join(missing, ", "))
+		}
+	}
+	return nil
+}
+
+// names are the tables to be loaded as SQL arrays of schemas and names.
+func (r *restore) names() (schemas, names []string) {
+	for _, t := range r.wanted {
+		n := r.script.Tables[t.OID]
+		schemas, names = append(schemas, n.Schema), append(names, n.Name)
+	}
+	return schemas, names
+}
+
+// planTruncate plans the TRUNCATE of a data-only restore; tables that refer to these from outside are refused, for it would take CASCADE.
+func (r *restore) planTruncate(ctx context.Context) error {
+	schemas, names := r.names()
+	rows, err := r.target.conn.Query(ctx, `WITH mine AS (SELECT c.oid FROM unnest($1::text[], $2::text[]) w(s, n)
+			JOIN pg_catalog.pg_namespace ns ON ns.nspname = w.s JOIN pg_catalog.pg_class c ON c.relnamespace = ns.oid AND c.relname = w.n)
+		SELECT DISTINCT k.conrelid::regclass::text FROM pg_catalog.pg_constraint k
+		WHERE k.contype = 'f' AND k.confrelid IN (SELECT oid FROM mine) AND k.conrelid NOT IN (SELECT oid FROM mine)
+			AND (SELECT relkind FROM pg_catalog.pg_class WHERE oid = k.conrelid) <> 'p'`, schemas, names)
+	if err != nil {
+		return fmt.Errorf("look for foreign keys on the target: %w", err)
+	}
+	referring, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		return fmt.Errorf("look for foreign keys on the target: %w", err)
+	}
+	if len(referring) > 0 {
+		return fmt.Errorf("these tables refer to tables to be truncated: %s; restore them too, or drop their foreign keys first", fewOf(referring, 12))
+	}
+	var quoted []string
+	for i := range names {
+		quoted = append(quoted, quoteName(schemas[i], names[i]))
+	}
+	if len(quoted) > 0 {
+		r.drops = []string{"TRUNCATE ONLY " + strings.Join(quoted, ", ONLY ")}
+	}
+	r.plan.Drops = r.drops
+	return nil
+}
+
+// checkTriggers makes sure that no trigger of the user's fires while rows are loaded into tables that exist.
+func (r *restore) checkTriggers(ctx context.Context) error {
+	// The sessions of a superuser run with session_replication_role = replica.
+	firing := "tgenabled <> 'D'"
+	if r.target.super {
+		firing = "tgenabled IN ('A', 'R')"
+	}
+	schemas, names := r.names()
+	rows, err := r.target.conn.Query(ctx, `SELECT DISTINCT t.tgrelid::regclass::text FROM unnest($1::text[], $2::text[]) w(s, n)
+		JOIN pg_catalog.pg_namespace ns ON ns.nspname = w.s JOIN pg_catalog.pg_class c ON c.relnamespace = ns.oid AND c.relname = w.n
+		JOIN pg_catalog.pg_trigger t ON t.tgrelid = c.oid WHERE NOT t.tgisinternal AND t.`+firing, schemas, names)
+	if err != nil {
+		return fmt.Errorf("look for triggers on the target: %w", err)
+	}
+	triggered, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		return fmt.Errorf("look for triggers on the target: %w", err)
+	}
+	if len(triggered) > 0 {
+		return fmt.Errorf("tables have triggers that would fire for each loaded row: %s; run as a superuser (who can keep them from firing, but for ENABLE ALWAYS and ENABLE REPLICA), or ALTER TABLE … DISABLE TRIGGER USER first",
+			fewOf(triggered, 12))
+	}
+	return nil
+}
+
+// checkInsert asks a data-only restore for INSERT on the tables to load, and TRUNCATE where they are to be truncated.
+func (r *restore) checkInsert(ctx context.Context) error {
+	if r.o.Scope != RestoreDataOnly || r.target.super {
+		return nil
+	}
+	wanted := []string{"INSERT"}
+	if r.o.Clean {
+		wanted = append(wanted, "TRUNCATE")
+	}
+	schemas, names := r.names()
+	tables := make([]string, len(names))
+	for i := range names {
+		tables[i] = quoteName(schemas[i], names[i])
+	}
+	for _, privilege := range wanted {
+		rows, err := r.target.conn.Query(ctx, `SELECT t FROM pg_catalog.unnest($1::text[]) t WHERE NOT pg_catalog.has_table_privilege(t, $2)`, tables, privilege)
+		if err != nil {
+			return fmt.Errorf("ask for rights on tables of the target: %w", err)
+		}
+		lacking, err := pgx.CollectRows(rows, pgx.RowTo[string])
+		if err != nil {
+			return fmt.Errorf("ask for rights on tables of the target: %w", err)
+		}
+		if len(lacking) > 0 {
+			return fmt.Errorf("role %q lacks %s on table %s", r.target.user, privilege, fewOf(lacking, 12))
+		}
+	}
+	return nil
+}
