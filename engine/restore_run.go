@@ -68,8 +68,9 @@ func (r *restore) run(ctx context.Context) error {
 
 // settle makes all that was committed durable. The sessions of a restore do not wait for that with each of their
 // commits, of which there are at least as many as tables: whoever has a commit on disk has all before it.
+// A synchronous standby is not waited for: it may be away, and the restore is whole without it.
 func (t *target) settle(ctx context.Context) error {
-	_, err := t.conn.Exec(ctx, `SET synchronous_commit = on; SELECT pg_catalog.pg_logical_emit_message(true, 'restored', '')`, pgx.QueryExecModeSimpleProtocol)
+	_, err := t.conn.Exec(ctx, `SET synchronous_commit = local; SELECT pg_catalog.pg_logical_emit_message(true, 'restored', '')`, pgx.QueryExecModeSimpleProtocol)
 	if err != nil {
 		return fmt.Errorf("make the restore durable: %w", err)
 	}
@@ -226,7 +227,7 @@ func (r *restore) emptied(ctx context.Context, tables []*loadTable, cause error)
 	}
 	conn, err := snapshot.Connect(ctx, r.target.config, "")
 	if err == nil && len(quoted) > 0 {
-		_, err = conn.Exec(ctx, "SET synchronous_commit = on; TRUNCATE ONLY "+strings.Join(quoted, ", ONLY "), pgx.QueryExecModeSimpleProtocol)
+		_, err = conn.Exec(ctx, "SET synchronous_commit = local; TRUNCATE ONLY "+strings.Join(quoted, ", ONLY "), pgx.QueryExecModeSimpleProtocol)
 	}
 	if conn != nil {
 		hangUp(ctx, conn)
