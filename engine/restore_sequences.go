@@ -31,7 +31,10 @@ func (r *restore) setSequences(ctx context.Context, ran map[uint32]bool) error {
 			sequence = &catalog.Sequence{}
 		}
 		s, ok := r.past.sequence(oid, sequence.Increment < 0)
-		s, ok, err := r.beyondRows(ctx, sequence, s, ok)
+		var err error
+		if sequence.Extension == "" || r.target.super { // another role may not be let see an extension's rows
+			s, ok, err = r.beyondRows(ctx, sequence, s, ok)
+		}
 		if err != nil {
 			return fmt.Errorf("look at the values that sequence %s.%s gave: %w", names[oid].Schema, names[oid].Name, err)
 		}
@@ -40,12 +43,17 @@ func (r *restore) setSequences(ctx context.Context, ran map[uint32]bool) error {
 			continue
 		}
 		// A data-only restore takes the target's sequences as they are: there may be none of this name, and one that is
-		// farther gave values that somebody may hold.
+		// farther gave values that somebody may hold. So does every restore with those of an extension.
 		_, err = r.target.conn.Exec(ctx, `SELECT pg_catalog.setval(q.seqrelid::regclass, $2, $3) FROM pg_catalog.pg_sequence q,
 			LATERAL (SELECT pg_catalog.pg_sequence_last_value(q.seqrelid::regclass) AS given) g
 			WHERE q.seqrelid = pg_catalog.to_regclass($1::text)
 				AND (NOT $4 OR given IS NULL OR CASE WHEN q.seqincrement > 0 THEN given < $2 ELSE given > $2 END)`,
-			quoteName(names[oid].Schema, names[oid].Name), s.Value, s.Called, r.o.Scope == RestoreDataOnly)
+			quoteName(names[oid].Schema, names[oid].Name), s.Value, s.Called, r.o.Scope == RestoreDataOnly || sequence.Extension != "")
+		if sequence.Extension != "" && sqlState(err) == "42501" { // insufficient_privilege
+			r.wentWithout(&catalog.Statement{Optional: fmt.Sprintf("the sequence of extension %s may give values again", sequence.Extension)},
+				fmt.Errorf("set sequence %s.%s: %w", names[oid].Schema, names[oid].Name, err))
+			continue
+		}
 		if err != nil {
 			return fmt.Errorf("set sequence %s.%s: %w", names[oid].Schema, names[oid].Name, err)
 		}

@@ -39,7 +39,7 @@ func (r *restore) reach(ctx context.Context) error {
 	if err := r.connectTarget(ctx); err != nil {
 		return err
 	}
-	for _, check := range []func(context.Context) error{r.checkServer, r.checkSource, r.planDatabase, r.checkNeeds, r.checkRights, r.checkLacks, r.checkObjects, r.checkTypes, r.checkInsert} {
+	for _, check := range []func(context.Context) error{r.checkServer, r.checkSource, r.planDatabase, r.checkNeeds, r.checkRights, r.checkLacks, r.checkObjects, r.checkConfiguration, r.checkLargeObjects, r.checkTypes, r.checkInsert} {
 		if err := check(ctx); err != nil {
 			r.target.close(ctx)
 			return err
@@ -241,7 +241,7 @@ func fewOf(names []string, n int) string {
 // checkTables looks at the tables that a data-only restore loads into.
 func (r *restore) checkTables(ctx context.Context) error {
 	var full []string
-	for _, t := range r.wanted {
+	for _, t := range r.ordinary() {
 		name := r.script.Tables[t.OID]
 		if err := r.checkColumns(ctx, t, name); err != nil {
 			return err
@@ -273,15 +273,24 @@ func (r *restore) checkTables(ctx context.Context) error {
 // checkColumns makes sure that a table on the target has the columns to load, of the types they had: another type may
 // take the same text for another value, as numeric(5,2) rounds and timestamp leaves the zone away.
 func (r *restore) checkColumns(ctx context.Context, t *format.TableData, name catalog.Name) error {
+	missing, err := r.missingColumns(ctx, t, name)
+	if err == nil && len(missing) > 0 {
+		err = fmt.Errorf("the target has no table %s.%s with the columns %s; leave --data-only out to make it", name.Schema, name.Name, strings.Join(missing, ", "))
+	}
+	return err
+}
+
+// missingColumns are the columns to load that a table on the target does not have.
+func (r *restore) missingColumns(ctx context.Context, t *format.TableData, name catalog.Name) ([]string, error) {
 	rows, err := r.target.conn.Query(ctx, `SELECT a.attname || ' ' || pg_catalog.format_type(a.atttypid, a.atttypmod) FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
 		JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 		WHERE n.nspname = $1 AND c.relname = $2 AND c.relkind = 'r' AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''`, name.Schema, name.Name)
 	if err != nil {
-		return fmt.Errorf("look for table %s.%s: %w", name.Schema, name.Name, err)
+		return nil, fmt.Errorf("look for table %s.%s: %w", name.Schema, name.Name, err)
 	}
 	there, err := pgx.CollectRows(rows, pgx.RowTo[string])
 	if err != nil {
-		return fmt.Errorf("look for table %s.%s: %w", name.Schema, name.Name, err)
+		return nil, fmt.Errorf("look for table %s.%s: %w", name.Schema, name.Name, err)
 	}
 	var missing []string
 	for _, c := range t.Columns {
@@ -289,10 +298,7 @@ func (r *restore) checkColumns(ctx context.Context, t *format.TableData, name ca
 			missing = append(missing, column)
 		}
 	}
-	if len(missing) > 0 {
-		return fmt.Errorf("the target has no table %s.%s with the columns %s; leave --data-only out to make it", name.Schema, name.Name, strings.Join(missing, ", "))
-	}
-	return nil
+	return missing, nil
 }
 
 // names are the tables to be loaded as SQL arrays of schemas and names.
@@ -306,6 +312,23 @@ func (r *restore) names() (schemas, names []string) {
 
 // planTruncate plans the TRUNCATE of a data-only restore; tables that refer to these from outside are refused, for it would take CASCADE.
 func (r *restore) planTruncate(ctx context.Context) error {
+	if err := r.checkReferences(ctx, "tables to be truncated"); err != nil {
+		return err
+	}
+	var quoted []string
+	for _, t := range r.ordinary() {
+		name := r.script.Tables[t.OID]
+		quoted = append(quoted, quoteName(name.Schema, name.Name))
+	}
+	if len(quoted) > 0 {
+		r.drops = []string{"TRUNCATE ONLY " + strings.Join(quoted, ", ONLY ")}
+	}
+	r.plan.Drops = r.drops
+	return nil
+}
+
+// checkReferences refuses tables that refer from outside to those to be loaded, which are what is said.
+func (r *restore) checkReferences(ctx context.Context, what string) error {
 	schemas, names := r.names()
 	rows, err := r.target.conn.Query(ctx, `WITH mine AS (SELECT c.oid FROM unnest($1::text[], $2::text[]) w(s, n)
 			JOIN pg_catalog.pg_namespace ns ON ns.nspname = w.s JOIN pg_catalog.pg_class c ON c.relnamespace = ns.oid AND c.relname = w.n)
@@ -320,16 +343,8 @@ func (r *restore) planTruncate(ctx context.Context) error {
 		return fmt.Errorf("look for foreign keys on the target: %w", err)
 	}
 	if len(referring) > 0 {
-		return fmt.Errorf("these tables refer to tables to be truncated: %s; restore them too, or drop their foreign keys first", fewOf(referring, 12))
+		return fmt.Errorf("these tables refer to %s: %s; restore them too, or drop their foreign keys first", what, fewOf(referring, 12))
 	}
-	var quoted []string
-	for i := range names {
-		quoted = append(quoted, quoteName(schemas[i], names[i]))
-	}
-	if len(quoted) > 0 {
-		r.drops = []string{"TRUNCATE ONLY " + strings.Join(quoted, ", ONLY ")}
-	}
-	r.plan.Drops = r.drops
 	return nil
 }
 
@@ -384,7 +399,7 @@ func (r *restore) checkInsert(ctx context.Context) error {
 		return nil
 	}
 	privilege := "INSERT"
-	for _, t := range r.wanted {
+	for _, t := range r.ordinary() {
 		name := r.script.Tables[t.OID]
 		table := quoteName(name.Schema, name.Name)
 		var insert, truncate bool
@@ -405,8 +420,10 @@ func (r *restore) checkInsert(ctx context.Context) error {
 // checkCreate asks for the right to make schemas, or objects in those that exist.
 func (r *restore) checkCreate(ctx context.Context) error {
 	schemas := map[string]bool{}
-	for _, name := range r.script.Tables {
-		schemas[name.Schema] = true
+	for oid, name := range r.script.Tables {
+		if r.configurations[oid] == nil {
+			schemas[name.Schema] = true
+		}
 	}
 	for _, schema := range sortedKeys(schemas) {
 		var may bool
