@@ -1,10 +1,6 @@
 package catalog
 
-import (
-	"context"
-	"slices"
-	"strings"
-)
+import "context"
 
 // Conversion is an encoding conversion.
 type Conversion struct {
@@ -84,72 +80,4 @@ func (k *Cast) create(p *planner, _ *node) {
 		sql += " AS IMPLICIT"
 	}
 	p.make(k, sql)
-}
-
-// castsFor are the casts that a subset has to take along. An expression that uses a cast depends on the cast's function and on nothing else of
-// it. Where that is none of the user's the expression's text tells: PostgreSQL prints implicit casts as well.
-func (p *planner) castsFor(keep map[Ref]*node) []Ref {
-	var casts []Ref
-	text := ""
-	for i := range p.c.Casts {
-		k := &p.c.Casts[i]
-		missing := func(r Ref) bool { return p.nodes[r] != nil && keep[r] == nil }
-		if keep[k.ref()] != nil || slices.ContainsFunc(k.Depends, missing) {
-			continue
-		}
-		if slices.ContainsFunc(k.Depends, func(r Ref) bool { return r.Class == ClassFunction && keep[r] != nil }) {
-			casts = append(casts, k.ref())
-			continue
-		}
-		if text == "" {
-			text = p.expressions(keep)
-		}
-		if strings.Contains(text, k.Source) && strings.Contains(text, "::"+k.Target) {
-			casts = append(casts, k.ref())
-		}
-	}
-	return casts
-}
-
-// expressions are all expressions of the objects kept and the types of columns, in one text.
-func (p *planner) expressions(keep map[Ref]*node) string {
-	var all []string
-	constraints := func(list []Constraint) {
-		for _, k := range list {
-			all = append(all, k.Definition)
-		}
-	}
-	for _, n := range keep {
-		switch o := n.object.(type) {
-		case *Type:
-			all = append(all, o.Base, o.Default)
-			constraints(o.Constraints)
-		case *Function:
-			all = append(all, o.Definition)
-		case *Table:
-			all = append(all, o.PartitionKey)
-			constraints(o.Constraints)
-			for _, c := range o.Columns {
-				all = append(all, c.TypeName, c.Default)
-			}
-			for _, x := range o.Indexes {
-				all = append(all, x.Definition, x.Where)
-			}
-			for _, y := range o.Policies {
-				all = append(all, y.Using, y.Check)
-			}
-			for _, w := range o.Rules {
-				all = append(all, w.Definition)
-			}
-			for _, g := range o.Triggers {
-				all = append(all, g.Definition)
-			}
-		}
-	}
-	for _, x := range p.c.Statistics {
-		if keep[Ref{ClassRelation, x.Table}] != nil {
-			all = append(all, x.Definition)
-		}
-	}
-	return strings.Join(all, "\n")
 }

@@ -131,6 +131,7 @@ type planner struct {
 	names *namer
 
 	columns columnOrder
+	unsaid  *unsaid
 
 	schemas      map[string]uint32
 	tables       map[uint32]*Table

@@ -88,12 +88,13 @@ func (t *Type) prepare(p *planner, n *node) {
 	for i := range t.Constraints {
 		k := &t.Constraints[i]
 		if k.Kind == "c" && k.Validated {
-			n.parts = append(n.parts, &part{ref: Ref{ClassConstraint, k.OID}, needs: k.Depends,
+			n.parts = append(n.parts, &part{ref: Ref{ClassConstraint, k.OID}, needs: p.unsaid.with(k.Depends, t.Depends, k.Definition, ""),
 				emit: func() { p.addDomainConstraint(t, k) }})
 		} else {
-			n.along = append(n.along, k.Depends...)
+			n.along = append(n.along, p.unsaid.with(k.Depends, t.Depends, k.Definition, "")...)
 		}
 	}
+	n.unsaid = p.unsaid.of(t.Depends, t.Default, t.Base)
 	if t.MultirangeIn != "" {
 		n.schemas = append(n.schemas, t.MultirangeIn)
 	}
@@ -107,6 +108,7 @@ func (t *Table) prepare(p *planner, n *node) {
 			n.needs = append(n.needs, Ref{ClassRelation, parent})
 		}
 	}
+	types := p.unsaid.types(t)
 	for i := range t.Columns {
 		c := &t.Columns[i]
 		if c.DefaultOID == 0 {
@@ -114,18 +116,24 @@ func (t *Table) prepare(p *planner, n *node) {
 		}
 		if c.Generated != "" {
 			n.needs = append(n.needs, c.DefaultDepends...)
+			n.unsaid = append(n.unsaid, p.unsaid.of(append(slices.Clip(c.DefaultDepends), t.Depends...), c.Default, types)...)
 			continue
 		}
-		n.parts = append(n.parts, &part{ref: Ref{ClassDefault, c.DefaultOID}, needs: c.DefaultDepends,
+		n.parts = append(n.parts, &part{ref: Ref{ClassDefault, c.DefaultOID}, needs: p.unsaid.with(c.DefaultDepends, t.Depends, c.Default, types),
 			emit: func() { p.setDefault(t, c) }})
 	}
 	for i := range t.Constraints {
 		k := &t.Constraints[i]
 		if k.Kind == "c" && k.Validated {
-			n.parts = append(n.parts, &part{ref: Ref{ClassConstraint, k.OID}, needs: k.Depends,
+			n.parts = append(n.parts, &part{ref: Ref{ClassConstraint, k.OID}, needs: p.unsaid.with(k.Depends, t.Depends, k.Definition, types),
 				emit: func() { p.addCheck(t, k) }})
 		}
 	}
+}
+
+// prepare lets a function that the server looks into follow what it needs there.
+func (f *Function) prepare(p *planner, n *node) {
+	n.unsaid = p.unsaid.of(f.Depends, f.parsed(), "")
 }
 
 // prepare makes defaults parts that can wait, and lets a view be made in two steps.
@@ -136,6 +144,7 @@ func (v *View) prepare(p *planner, n *node) {
 				emit: func() { p.setViewDefault(v, c) }})
 		}
 	}
+	n.unsaid = p.unsaid.of(v.Depends, v.Definition, "")
 	if v.Kind != "v" {
 		return
 	}
@@ -205,13 +214,7 @@ func (p *planner) restrict() {
 			want(n, false)
 		}
 	}
-	for {
-		if len(queue) == 0 {
-			queue = p.castsFor(keep)
-		}
-		if len(queue) == 0 {
-			break
-		}
+	for len(queue) > 0 {
 		ref := queue[0]
 		queue = queue[1:]
 		n := p.nodes[ref]
@@ -242,30 +245,34 @@ func (p *planner) statistics() map[uint32][]*Statistics {
 // partNeeds are what a table's indexes, statistics, triggers and policies need, and constraints made after the rows.
 func (p *planner) partNeeds(t *Table) []Ref {
 	var needs []Ref
+	types := p.unsaid.types(t)
+	need := func(depends []Ref, text string) {
+		needs = append(needs, p.unsaid.with(depends, t.Depends, text, types)...)
+	}
 	for i := range t.Constraints {
 		k := &t.Constraints[i]
 		if k.Kind == "c" && !k.Validated || k.Kind == "f" && p.restoresKey(t, k) {
 			// The other table is there, and its key is no object of its own.
-			needs = append(needs, slices.DeleteFunc(slices.Clone(k.Depends), func(r Ref) bool { return r.Class == ClassRelation })...)
+			need(slices.DeleteFunc(slices.Clone(k.Depends), func(r Ref) bool { return r.Class == ClassRelation }), k.Definition)
 		}
 	}
 	for _, i := range t.Indexes {
-		needs = append(needs, i.Depends...)
+		need(i.Depends, i.Definition+i.Where)
 	}
 	for _, s := range p.statistics()[t.OID] {
-		needs = append(needs, s.Depends...)
+		need(s.Depends, s.Definition)
 	}
 	if p.o.Copy {
 		return needs
 	}
 	for _, g := range t.Triggers {
-		needs = append(needs, g.Depends...)
+		need(g.Depends, g.Definition)
 	}
 	for _, y := range t.Policies {
-		needs = append(needs, y.Depends...)
+		need(y.Depends, y.Using+y.Check)
 	}
 	for _, w := range t.Rules {
-		needs = append(needs, w.Depends...)
+		need(w.Depends, w.Definition)
 	}
 	return needs
 }

@@ -141,6 +141,7 @@ func (p *planner) makeNodes() {
 			p.addNode(m)
 		}
 	}
+	p.unsaid = newUnsaid(p)
 	for o := range p.c.objects() {
 		if m, ok := o.(prepared); ok && p.nodes[o.ref()] != nil {
 			m.prepare(p, p.nodes[o.ref()])

@@ -16,6 +16,7 @@ type node struct {
 	parts  []*part // what can be made later than the rest
 	emit   func()
 
+	unsaid  []Ref    // needs that are guessed, and given up in a circle
 	along   []Ref    // what a subset takes along, in any order
 	schemas []string // those that the object needs besides its own
 	circle  []*node  // the functions of a type that begins as a shell
@@ -43,6 +44,11 @@ func (n *node) detached(ref Ref) bool {
 
 // allNeeds are the needs of the node with the parts made with it.
 func (n *node) allNeeds() []Ref {
+	return append(slices.Clip(n.surely()), n.unsaid...)
+}
+
+// surely are the needs without the guessed ones.
+func (n *node) surely() []Ref {
 	needs := n.needs
 	for _, p := range n.parts {
 		if !p.detached {
@@ -199,6 +205,14 @@ func (p *planner) breakCycle(cycle []*node) {
 		return
 	}
 	for _, n := range cycle {
+		if slices.ContainsFunc(n.unsaid, inCycle) {
+			n.unsaid, broken = slices.DeleteFunc(slices.Clone(n.unsaid), inCycle), true
+		}
+	}
+	if broken {
+		return
+	}
+	for _, n := range cycle {
 		if n.split != nil {
 			p.splitNode(n, inCycle)
 			return
@@ -210,10 +224,10 @@ func (p *planner) breakCycle(cycle []*node) {
 // splitNode makes an object in two steps, the first without the given needs.
 func (p *planner) splitNode(n *node, without func(Ref) bool) {
 	rest := n.split()
-	needs := n.allNeeds()
-	n.split, n.parts = nil, nil
+	needs := n.surely()
+	p.late = append(p.late, &node{ref: n.ref, rank: n.rank, key: n.key, needs: needs, unsaid: n.unsaid, emit: rest, exists: n.exists})
+	n.split, n.parts, n.unsaid = nil, nil, nil
 	n.needs = slices.DeleteFunc(slices.Clone(needs), without)
-	p.late = append(p.late, &node{ref: n.ref, rank: n.rank, key: n.key, needs: needs, emit: rest, exists: n.exists})
 }
 
 // findLate moves to post-data what needs a primary key or something so moved: defaults and CHECK constraints
@@ -233,7 +247,7 @@ func (p *planner) findLate(nodes []*node) []*node {
 						needs: append(slices.Clone(part.needs), n.ref), emit: part.emit, exists: n.exists})
 				}
 			}
-			if n.late || n.ref.Class == ClassRelation && p.tables[n.ref.OID] != nil || !slices.ContainsFunc(n.allNeeds(), isLate) {
+			if n.late || n.ref.Class == ClassRelation && p.tables[n.ref.OID] != nil || !slices.ContainsFunc(n.surely(), isLate) {
 				continue
 			}
 			moved = true

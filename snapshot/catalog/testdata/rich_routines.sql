@@ -321,3 +321,16 @@ CREATE TABLE kit.checked (a integer CHECK (kit.aa_late(a, 1) > 0), b integer DEF
 CREATE DOMAIN kit.d_checked AS integer CHECK (kit.aa_late(VALUE, 1) > 0);
 CREATE TABLE kit.of_checked (a kit.d_checked);
 CREATE VIEW kit.aa_over_late AS SELECT a OPERATOR(kit.^^) a AS x, kit.aa_late(b) FROM kit.checked GROUP BY a;
+
+-- What expressions use without a dependency that says so: casts, default operator classes.
+CREATE DOMAIN kit.aa_d_binary AS kit.small CHECK (VALUE + 1 > 0) DEFAULT 4::kit.small;
+CREATE DOMAIN kit.aa_d_function AS kit.small CHECK (VALUE::kit."Wide Text" IS NOT NULL);
+CREATE DOMAIN kit.aa_d_class AS kit.small CHECK (GREATEST(VALUE, '3'::kit.small) IS NOT NULL AND ROW(VALUE, 1) < ROW('900'::kit.small, 1));
+CREATE FUNCTION kit.aa_binary(a kit.small, b kit.small DEFAULT 5::kit.small) RETURNS integer RETURN a + 1;
+CREATE FUNCTION kit.aa_function(kit.small) RETURNS kit."Wide Text" RETURN $1::kit."Wide Text";
+CREATE FUNCTION kit.aa_class(kit.small) RETURNS kit.small BEGIN ATOMIC SELECT DISTINCT x FROM (SELECT $1 AS x) y ORDER BY x; END;
+CREATE FUNCTION kit.aa_system(boolean) RETURNS bytea RETURN $1::bytea;
+CREATE TABLE kit.row_cast (a integer, b text);
+CREATE FUNCTION kit.from_row(kit.row_cast) RETURNS bigint LANGUAGE sql IMMUTABLE AS 'SELECT 1::bigint';
+CREATE CAST (kit.row_cast AS bigint) WITH FUNCTION kit.from_row(kit.row_cast);
+ALTER TABLE kit.row_cast ADD CHECK (row_cast.*::bigint > 0);
