@@ -26,8 +26,9 @@
 // equal databases give equal text. Cycles are broken where PostgreSQL lets them be made in
 // two steps: a view is first made of NULLs of the right types and gets its
 // query later (CREATE OR REPLACE VIEW), a column's default or a CHECK is added once its
-// function exists, a range type begins as a shell. A view or function that needs a primary
-// key (GROUP BY on it) is made in post-data.
+// function exists, a type whose own functions take it begins as a shell. A view or function that needs a primary
+// key (GROUP BY on it) is made in post-data, and so is what needs such a function. What expressions need and pg_depend does
+// not say, casts and default operator classes, is found in their text.
 //
 // Restore sessions must set check_function_bodies to off (bodies may name objects
 // that come later) and search_path to empty. For post-data row_security must be on: a materialized view is
