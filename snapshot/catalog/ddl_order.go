@@ -158,14 +158,25 @@ func (f *tableForm) shorten() bool {
 		}
 		return true
 	}
+	for i := range made {
+		if c := &f.t.Columns[i]; c.Local && c.generatedFrom(f.t.Columns[len(made):]) {
+			f.begins[f.t.OID] = i
+			return true
+		}
+	}
 	f.begins[f.t.OID] = len(made)
 	return len(made) < n
+}
+
+// generatedFrom says whether the column's generation expression may name one of the others.
+func (c *Column) generatedFrom(others []Column) bool {
+	return c.Generated != "" && slices.ContainsFunc(others, func(o Column) bool { return strings.Contains(c.Default, QuoteIdent(o.Name)) })
 }
 
 // accepted says that CREATE TABLE takes a column as it is. Before 16 it takes no generation expression of a child's own.
 func (f *tableForm) accepted(c *Column) bool {
 	if c.Local {
-		return c.Generated == "" || len(f.parentColumns(c.Name)) == 0
+		return c.Generated == "" || f.ownGeneration || len(f.parentColumns(c.Name)) == 0
 	}
 	return !f.inheritedDefaultsConflict(c)
 }
@@ -220,6 +231,11 @@ func (p *planner) sortAdded(family []*Table, begins map[uint32]int) ([]addedColu
 			origins := p.origins(t, i, begins)
 			if t.Columns[i].Local {
 				all = append(all, addedColumn{t.OID, i})
+				for j := begins[t.OID]; j < len(t.Columns); j++ {
+					if t.Columns[i].generatedFrom(t.Columns[j:j+1]) && j != i {
+						follow(p.origins(t, j, begins)[0], addedColumn{t.OID, i})
+					}
+				}
 			}
 			for j, o := range origins {
 				if j > 0 {

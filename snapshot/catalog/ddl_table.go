@@ -14,6 +14,8 @@ type tableForm struct {
 	alone    bool     // a parent is missing: everything inherited is written out
 	// begins is the number of columns that CREATE TABLE makes, of the tables that get others later.
 	begins map[uint32]int
+	// ownGeneration says that CREATE TABLE takes another generation expression than the parents'.
+	ownGeneration bool
 }
 
 // late says whether a column of the table or of a parent is added after the table was made.
@@ -23,7 +25,7 @@ func (f *tableForm) late(t *Table, column int) bool {
 }
 
 func (p *planner) form(t *Table) tableForm {
-	f := tableForm{t: t, name: p.table(t.OID), begins: p.columns.begins}
+	f := tableForm{t: t, name: p.table(t.OID), begins: p.columns.begins, ownGeneration: p.c.ServerVersion >= 160000}
 	for _, oid := range t.Parents {
 		parent := p.tables[oid]
 		switch {
