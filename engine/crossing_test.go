@@ -115,7 +115,7 @@ func TestRowsOfAnExtensionsTablesAreSaidToBeLeftOut(t *testing.T) {
 	place, db := protect(t, "CREATE EXTENSION citext", "CREATE TABLE jobs (id int PRIMARY KEY, done bool)", "INSERT INTO jobs VALUES (1, false)",
 		"ALTER EXTENSION citext ADD TABLE jobs", "CREATE TABLE pets (id int PRIMARY KEY)")
 	const left = "rows of extension table public.jobs"
-	if taken := take(t, place, db); !slices.Contains(taken.Unsupported, left) {
+	if taken := take(t, place, db); !slices.ContainsFunc(taken.Unsupported, func(what string) bool { return strings.HasPrefix(what, left) }) {
 		t.Errorf("the snapshot does not say it: %q", taken.Unsupported)
 	}
 	exec(t, db, "UPDATE jobs SET done = true", "INSERT INTO pets VALUES (1)")

@@ -19,6 +19,7 @@
 //
 // Per table the records taken are folded to the net change of each row; while the base rows stream from
 // the snapshot's parts into COPY, changed rows are replaced or dropped, and new rows follow. The target gets
-// COPY and DDL, never UPDATE or DELETE. Everything a restore will do is computed and checked before
+// COPY and DDL, never UPDATE or DELETE, but for the configuration of extensions, where the rows that an extension comes
+// with have to make place. Everything a restore will do is computed and checked before
 // anything changes on the target.
 package engine

@@ -90,9 +90,11 @@ func inexact(taken *snapshot.Taken) *format.Inexact {
 			n.UnfollowedTables++
 		}
 	}
+	all, in := largeObjectsIn(taken.Catalog, &taken.Body)
+	n.LargeObjects, n.SkippedLargeObjects = int64(in.Len()), int64(all.Len()-in.Len())
 	for _, u := range taken.Catalog.Unsupported {
-		if u.Count > 0 {
-			n.LargeObjects += u.Count
+		if u.Table != 0 {
+			n.SkippedTables++
 		} else {
 			n.Unsupported++
 		}

@@ -64,12 +64,19 @@ func TestWhatCannotBeExactIsCountedByItsKind(t *testing.T) {
 			Tables: []catalog.Table{{Object: catalog.Object{OID: 1}, Kind: "r", Persistence: "u"}, {Object: catalog.Object{OID: 2}, Kind: "r", Persistence: "u"},
 				{Object: catalog.Object{OID: 3}, Kind: "r", Persistence: "p", Columns: virtual}, {Object: catalog.Object{OID: 4}, Kind: "r", Persistence: "p"}},
 			Views:       []catalog.View{{Kind: "m", Populated: true}, {Kind: "m"}, {Kind: "v"}},
-			Unsupported: []catalog.Unsupported{{Kind: "large objects", Count: 7}, {Kind: "operator"}, {Kind: "aggregate"}},
+			Unsupported: []catalog.Unsupported{{Kind: "operator"}, {Kind: "aggregate"}, {Kind: "rows of extension table", Table: 5}},
+			LargeObjects: catalog.LargeObjects{Groups: []catalog.LargeObjectGroup{{OIDs: catalog.OIDs{{First: 1, Last: 7}}},
+				{OIDs: catalog.OIDs{{First: 8, Last: 9}}, Unreadable: true}}},
 		},
-		Body: format.Body{Tables: []format.TableData{{OID: 1}, {OID: 3}, {OID: 4}}}, // table 2 was not chosen
+		Body: format.Body{Tables: []format.TableData{{OID: 1}, {OID: 3}, {OID: 4}, {OID: format.LargeObjectTable}}}, // table 2 was not chosen
 	}
-	want := format.Inexact{UnloggedTables: 1, UnfollowedTables: 1, SkippedTables: 1, MaterializedViews: 1, LargeObjects: 7, Unsupported: 2}
+	want := format.Inexact{UnloggedTables: 1, UnfollowedTables: 1, LargeObjects: 7, SkippedTables: 2, SkippedLargeObjects: 2, MaterializedViews: 1, Unsupported: 2}
 	if got := inexact(taken); *got != want {
 		t.Errorf("%+v, want %+v", *got, want)
+	}
+	taken.Body.Tables = taken.Body.Tables[:3]
+	want.LargeObjects, want.SkippedLargeObjects = 0, 9
+	if got := inexact(taken); *got != want {
+		t.Errorf("without large objects: %+v, want %+v", *got, want)
 	}
 }

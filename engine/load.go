@@ -19,13 +19,29 @@ import (
 type loadTable struct {
 	rows         *tableRows
 	schema, name string // on the target
-	columns      []string
+	into         destination
 
 	// The rest is the queue's.
 	begun  bool // rows may be in it
 	left   int  // jobs not done
 	loaded int64
 	done   bool
+}
+
+// destination is where the rows of a table go.
+type destination interface {
+	// take loads rows of COPY text over a session with the pinned settings, and returns how many it was given.
+	take(ctx context.Context, conn *pgx.Conn, rows io.Reader) (int64, error)
+}
+
+// plainTable is a table that takes all rows by COPY.
+type plainTable struct {
+	schema, name string
+	columns      []string
+}
+
+func (t plainTable) take(ctx context.Context, conn *pgx.Conn, rows io.Reader) (int64, error) {
+	return snapshot.CopyIn(ctx, conn.PgConn(), t.schema, t.name, t.columns, rows)
 }
 
 // loadJob is a piece of work for one connection: to fold a table, to load a part, or to load a share of the added rows.
@@ -242,7 +258,7 @@ func (l *loader) do(ctx context.Context, conn *pgx.Conn, j loadJob) (int64, erro
 		merged <- e
 		_ = out.CloseWithError(e.err)
 	}()
-	loaded, err := snapshot.CopyIn(ctx, conn.PgConn(), t.schema, t.name, t.columns, in)
+	loaded, err := t.into.take(ctx, conn, in)
 	_ = in.CloseWithError(errCopyEnded)
 	e := <-merged
 	switch {

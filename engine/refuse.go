@@ -55,10 +55,12 @@ func (c *crossing) judge() (notIncluded []string, err error) {
 	return notIncluded, c.judgeUnannounced()
 }
 
-// ofExtension says whether a table belongs to an extension. Its rows are in no snapshot, which the plan says of every
-// restore of the whole database.
+// ofExtension says whether a table belongs to an extension and its rows are not in the snapshot, which the plan says of
+// every restore of the whole database.
 func (c *crossing) ofExtension(oid uint32) bool {
-	return slices.ContainsFunc(c.catalog.Unsupported, func(u catalog.Unsupported) bool { return u.Table == oid })
+	configures := func(t catalog.Table) bool { return t.OID == oid && t.Extension != "" && c.past.data(oid) == nil }
+	return slices.ContainsFunc(c.catalog.Unsupported, func(u catalog.Unsupported) bool { return u.Table == oid }) ||
+		slices.ContainsFunc(c.catalog.Tables, configures)
 }
 
 // hinders says whether a statement prevents the restore, and describes it; an empty description is of one that

@@ -52,6 +52,8 @@ type RestoreOptions struct {
 	OverwriteSource bool
 	// NoOwner and NoPrivileges leave out ownership, and grants; NoTablespaces puts everything where the target does.
 	NoOwner, NoPrivileges, NoTablespaces bool
+	// NoLargeObjects leaves out large objects.
+	NoLargeObjects bool
 	// NoSecurityLabels leaves out security labels: a target takes them only with their provider loaded.
 	NoSecurityLabels bool
 	GlobalsOptions
@@ -116,8 +118,11 @@ type RestorePlan struct {
 	Log      uuid.UUID      `json:"log"`
 	Reaches  Point          `json:"reaches"`
 	Tables   []PlannedTable `json:"tables"`
-	Parts    int            `json:"parts"`
-	Segments int            `json:"segments"`
+	// LargeObjects is the number of large objects to make; Unlinks are those that Clean removes first, as "16400-16499,16510".
+	LargeObjects int          `json:"large_objects,omitempty"`
+	Unlinks      catalog.OIDs `json:"unlinks,omitempty"`
+	Parts        int          `json:"parts"`
+	Segments     int          `json:"segments"`
 	// Bytes is the stored size of the parts and segments it reads from at most.
 	Bytes int64 `json:"bytes"`
 	// Drops are the statements of Clean; Statements the number of others.
@@ -156,10 +161,12 @@ type RestoreResult struct {
 	DryRun  bool            `json:"dry_run"`
 	Reached Point           `json:"reached"`
 	Tables  []RestoredTable `json:"tables"`
-	Rows    int64           `json:"rows"`
-	Folded  int64           `json:"rows_folded"`
-	Reading Reading         `json:"reading"`
-	Phases  []Phase         `json:"phases"`
+	// LargeObjects is the number of large objects made.
+	LargeObjects int     `json:"large_objects,omitempty"`
+	Rows         int64   `json:"rows"`
+	Folded       int64   `json:"rows_folded"`
+	Reading      Reading `json:"reading"`
+	Phases       []Phase `json:"phases"`
 	// NotDone are statements that failed and that the restored database can do without, each with what follows from that.
 	NotDone []string `json:"not_done,omitempty"`
 	// PutBack is SQL that puts missing rows from the copies (IntoSchema, Rename) back into the live tables.
@@ -167,7 +174,8 @@ type RestoreResult struct {
 }
 
 // Restore brings tables, or everything, to a recovery point in the target. The whole plan is computed and checked
-// before anything changes there; a refusal changes nothing. No UPDATE or DELETE is ever sent.
+// before anything changes there; a refusal changes nothing. No UPDATE is ever sent, and DELETE to the configuration tables of
+// extensions only.
 func Restore(ctx context.Context, o RestoreOptions) (*RestoreResult, error) {
 	if err := o.check(); err != nil {
 		return nil, err
@@ -225,17 +233,21 @@ type restore struct {
 
 	past    *history
 	catalog *catalog.Catalog
+	ddl     catalog.DDLOptions
 	script  catalog.Script
 	// database makes the target database, globals what the server's databases share; nil: not asked for.
 	database *catalog.DatabaseScript
 	globals  *catalog.GlobalsPlan
 	wanted   []*format.TableData // tables with rows to load
-	target   *target
-	lacks    lacking // what stands in the way on the target
-	plan     RestorePlan
-	result   *RestoreResult
-	drops    []string
-	rounds   []int // in which round each of wanted is loaded; nil: all in one
+	large    *largeObjects       // nil: none are restored
+	// configurations are those of wanted that extensions make, by oid.
+	configurations map[uint32]*configuration
+	target         *target
+	lacks          lacking // what stands in the way on the target
+	plan           RestorePlan
+	result         *RestoreResult
+	drops          []string
+	rounds         []int // in which round each of wanted is loaded; nil: all in one
 
 	notDone sync.Mutex // guards result.NotDone
 }
@@ -288,6 +300,7 @@ func (r *restore) choose(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	r.ddl = options
 	if r.script, err = r.catalog.DDL(options); err != nil {
 		return usagef("%w", err)
 	}
@@ -299,6 +312,8 @@ func (r *restore) choose(ctx context.Context) (err error) {
 			r.wanted = append(r.wanted, t)
 		}
 	}
+	r.chooseConfiguration()
+	r.chooseLargeObjects(body)
 	notIncluded, err := question.judge()
 	if err != nil {
 		return err
@@ -343,6 +358,9 @@ func (r *restore) fitting(ctx context.Context, choices []plan.Choice) (c plan.Ch
 				return c, nil, nil, usagef("%w", err)
 			}
 			left := withoutRows(tables, body)
+			if r.wantsLargeObjects() && lacksLargeObjects(r.catalog, body) {
+				left = append(left, "the large objects")
+			}
 			if len(left) > 0 && later == nil {
 				later, lacks = &c, strings.Join(left, ", ")
 			}
@@ -482,6 +500,8 @@ func (r *restore) describe(source string, notIncluded []string) {
 	}
 	p.LeftOut = append(p.LeftOut, r.notFollowed()...)
 	p.LeftOut = append(p.LeftOut, r.keptByDatabase()...)
+	p.LeftOut = append(p.LeftOut, r.withoutConfiguration()...)
+	p.LeftOut = append(p.LeftOut, r.withoutLargeObjects()...)
 	for _, v := range refreshed(r.catalog) {
 		if len(r.o.Tables) == 0 && r.o.IntoSchema == "" && len(r.o.Rename) == 0 {
 			p.LeftOut = append(p.LeftOut, fmt.Sprintf("rows of materialized view %s.%s: it is refreshed from the restored tables", v.Schema, v.Name))
@@ -491,6 +511,11 @@ func (r *restore) describe(source string, notIncluded []string) {
 	for _, t := range r.wanted {
 		name := r.script.Tables[t.OID]
 		p.Tables = append(p.Tables, PlannedTable{Schema: t.Schema, Name: t.Name, As: name.Schema + "." + name.Name, Rows: t.Rows, Bytes: t.RawBytes, Parts: len(t.Parts)})
+	}
+	if r.large != nil {
+		p.LargeObjects = r.large.Readable().Len()
+	}
+	for _, t := range r.read() {
 		if r.o.Scope == RestoreSchemaOnly {
 			continue
 		}
@@ -513,7 +538,7 @@ func (r *restore) checkParts(ctx context.Context) error {
 	if r.o.Scope == RestoreSchemaOnly {
 		return nil
 	}
-	for _, t := range r.wanted {
+	for _, t := range r.read() {
 		for _, p := range t.Parts {
 			if err := r.held.source.CheckPart(ctx, r.past.choice.Base.Envelope.Parts[p.Object]); err != nil {
 				return fmt.Errorf("table %s: %w", nameOf(t), err)

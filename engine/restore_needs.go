@@ -35,10 +35,10 @@ func (r *restore) checkNeeds(ctx context.Context) error {
 	if err := r.planGlobals(ctx, r.catalog.Globals, r.past.choice.Base.Envelope.Groups[0].Time); err != nil {
 		return err
 	}
-	if r.o.Scope == RestoreDataOnly {
+	if r.o.Scope == RestoreDataOnly && r.large == nil {
 		return nil
 	}
-	if !r.o.Create {
+	if !r.o.Create && r.o.Scope != RestoreDataOnly {
 		if err := r.target.look(ctx, r.script.Statements); err != nil {
 			return err
 		}
@@ -58,6 +58,12 @@ func (r *restore) checkLacks(context.Context) error { return r.lacks.err() }
 // needs are those of the statements that will run, by kind, each once.
 func (r *restore) needs() map[catalog.NeedKind][]catalog.Need {
 	all := r.script.Needs
+	if r.o.Scope == RestoreDataOnly {
+		all = nil // of objects it makes large ones only
+	}
+	if r.large != nil {
+		all = slices.Concat(r.large.Needs(r.ddl), all)
+	}
 	if r.database != nil {
 		all = slices.Concat(r.database.Needs, all)
 	}

@@ -11,7 +11,7 @@ import (
 // themselves, can not be ordered and are refused. A superuser's sessions check no foreign keys
 // (session_replication_role = replica), and tables that a restore makes have none yet: one round takes them all.
 func (r *restore) planOrder(ctx context.Context) error {
-	schemas, names := r.names()
+	schemas, names := r.names(r.wanted)
 	// A partition has a constraint of its own, which refers to a partitioned table as such.
 	rows, err := r.target.conn.Query(ctx, `WITH mine AS (SELECT c.oid, w.i - 1 AS i FROM unnest($1::text[], $2::text[]) WITH ORDINALITY w(s, n, i)
 			JOIN pg_catalog.pg_namespace ns ON ns.nspname = w.s JOIN pg_catalog.pg_class c ON c.relnamespace = ns.oid AND c.relname = w.n)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/pgrecall/pgrecall/format"
 	"github.com/pgrecall/pgrecall/snapshot"
 	"github.com/pgrecall/pgrecall/snapshot/catalog"
 )
@@ -33,9 +34,15 @@ func (r *restore) run(ctx context.Context) error {
 		return err
 	}
 	r.phase("pre-data", began)
+	if err := r.makeLargeObjects(ctx); err != nil {
+		return err
+	}
 	if r.o.Scope != RestoreSchemaOnly {
 		began = time.Now()
 		if err := r.data(ctx); err != nil {
+			return err
+		}
+		if err := r.finishLargeObjects(ctx); err != nil {
 			return err
 		}
 		r.phase("data", began)
@@ -104,15 +111,22 @@ func (r *restore) preData(ctx context.Context) (map[uint32]bool, error) {
 	if err != nil {
 		return nil, err
 	}
-	for len(statements) > 0 {
+	for {
 		batch := statements[:withinLocks(statements, room)]
 		statements = statements[len(batch):]
-		err := pgx.BeginFunc(ctx, r.target.conn, func(tx pgx.Tx) error { return r.executeAll(ctx, tx.Conn(), batch) })
+		err := pgx.BeginFunc(ctx, r.target.conn, func(tx pgx.Tx) error {
+			if err := r.executeAll(ctx, tx.Conn(), batch); err != nil || len(statements) > 0 {
+				return err
+			}
+			return r.prepareConfiguration(ctx)
+		})
 		if err != nil {
 			return nil, fmt.Errorf("make the objects on the target: %w", err)
 		}
+		if len(statements) == 0 {
+			return ran, nil
+		}
 	}
-	return ran, nil
 }
 
 // lockRoom is how many locks a transaction of the restore may hold: half of the server's lock table (documentation,
@@ -179,16 +193,34 @@ func (r *restore) data(ctx context.Context) error {
 	for _, t := range r.wanted {
 		name := r.script.Tables[t.OID]
 		lt := &loadTable{rows: &tableRows{past: r.past, data: t}, schema: name.Schema, name: name.Name}
-		for _, c := range t.Columns {
-			lt.columns = append(lt.columns, c.Name)
+		if c := r.configurations[t.OID]; c != nil {
+			lt.into = c
+		} else {
+			into := plainTable{schema: name.Schema, name: name.Name}
+			for _, c := range t.Columns {
+				into.columns = append(into.columns, c.Name)
+			}
+			lt.into = into
 		}
 		total += t.RawBytes
 		tables = append(tables, lt)
 	}
+	rounds := r.inRounds(tables)
+	jobs := slices.Repeat([]int{r.jobs()}, len(rounds))
+	if objects := r.loadLargeObjects(); objects != nil {
+		total += objects.rows.data.RawBytes
+		tables = append(tables, objects)
+		if r.large.PageBytes == r.large.targetPage {
+			rounds[0] = append(rounds[0], objects)
+		} else {
+			rounds, jobs = append(rounds, []*loadTable{objects}), append(jobs, 1) // several could write one page at once
+		}
+	}
 	progress := newMeter(r.tracer, "data", total)
-	l := &loader{config: r.target.config, encoding: r.past.choice.Base.Envelope.Encoding, jobs: r.jobs(), dir: r.o.TempDir,
+	l := &loader{config: r.target.config, encoding: r.past.choice.Base.Envelope.Encoding, dir: r.o.TempDir,
 		replica: r.o.Scope == RestoreDataOnly && r.target.super, meter: progress}
-	for _, round := range r.inRounds(tables) {
+	for i, round := range rounds {
+		l.jobs = jobs[i]
 		if err := l.load(ctx, round); err != nil {
 			return r.emptied(ctx, tables, err)
 		}
@@ -197,6 +229,13 @@ func (r *restore) data(ctx context.Context) error {
 		want := t.rows.counts.Rows()
 		if t.loaded != want {
 			return r.emptied(ctx, tables, integrityf("table %s: %d rows were loaded where %d were sent", t.rows.name(), t.loaded, want))
+		}
+		if t.rows.data.OID == format.LargeObjectTable {
+			r.result.LargeObjects = r.large.made.Len()
+			continue
+		}
+		if c := r.configurations[t.rows.data.OID]; c != nil {
+			t.loaded = c.kept.Load()
 		}
 		r.result.Tables = append(r.result.Tables, RestoredTable{Schema: t.rows.data.Schema, Name: t.rows.data.Name, As: t.schema + "." + t.name,
 			Rows: t.loaded, Folded: t.rows.folded()})
@@ -208,34 +247,64 @@ func (r *restore) data(ctx context.Context) error {
 }
 
 // emptied takes the rows of tables that were not completed away again, so that nothing half is taken for whole. All of
-// them were empty before.
+// them were empty before, but for what an extension has in its configuration.
 func (r *restore) emptied(ctx context.Context, tables []*loadTable, cause error) error {
+	large := func(t *loadTable) bool { return t.rows.data.OID == format.LargeObjectTable }
+	if i := slices.IndexFunc(tables, large); i >= 0 {
+		if !tables[i].done {
+			cause = r.unmakeLargeObjects(ctx, cause)
+		}
+		tables = slices.DeleteFunc(slices.Clone(tables), large)
+	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
 	defer cancel()
 	var names, quoted []string
+	half := map[uint32]*configuration{}
 	for _, t := range tables {
-		if !t.done {
-			names = append(names, t.schema+"."+t.name)
+		if t.done {
+			continue
 		}
-		// Of tables that stand in no foreign key yet those without a row need nothing.
-		if !t.done && (t.begun || r.o.Scope == RestoreDataOnly) {
+		names = append(names, t.schema+"."+t.name)
+		oid := t.rows.data.OID
+		switch {
+		case r.configurations[oid] != nil:
+			half[oid] = r.configurations[oid]
+		case t.begun || r.o.Scope == RestoreDataOnly: // of tables that stand in no foreign key yet those without a row need nothing
 			quoted = append(quoted, quoteName(t.schema, t.name))
 		}
 	}
 	if len(names) == 0 {
 		return cause
 	}
-	conn, err := snapshot.Connect(ctx, r.target.config, "")
-	if err == nil && len(quoted) > 0 {
-		_, err = conn.Exec(ctx, "SET synchronous_commit = local; TRUNCATE ONLY "+strings.Join(quoted, ", ONLY "), pgx.QueryExecModeSimpleProtocol)
-	}
-	if conn != nil {
-		hangUp(ctx, conn)
-	}
-	if err != nil {
+	if err := r.empty(ctx, quoted, half); err != nil {
 		return errors.Join(cause, fmt.Errorf("these tables of the target are incomplete and could not be emptied: %s: %w", fewOf(names, 12), err))
 	}
 	return fmt.Errorf("%w (the tables that were not complete are left empty: %s)", cause, fewOf(names, 12))
+}
+
+// empty takes all rows out of tables, and those that users put there out of configuration.
+func (r *restore) empty(ctx context.Context, quoted []string, half map[uint32]*configuration) error {
+	conn, err := snapshot.Connect(ctx, r.target.config, "")
+	if err != nil {
+		return err
+	}
+	defer hangUp(ctx, conn)
+	return pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, "SET LOCAL synchronous_commit = local"); err != nil {
+			return err
+		}
+		if r.target.super {
+			if _, err := tx.Exec(ctx, "SET LOCAL session_replication_role = replica"); err != nil {
+				return err
+			}
+		}
+		if len(quoted) > 0 {
+			if _, err := tx.Exec(ctx, "TRUNCATE ONLY "+strings.Join(quoted, ", ONLY ")); err != nil {
+				return err
+			}
+		}
+		return clearConfiguration(ctx, conn, half)
+	})
 }
 
 // postData makes indexes, constraints, triggers and the rest, stage by stage and within a stage in parallel.

@@ -40,17 +40,23 @@ func (r *restore) setSequences(ctx context.Context, ran map[uint32]bool) error {
 		}
 		s, ok := r.past.sequence(oid, sequence.Increment < 0)
 		s, ok = beyondRows(sequence, s, ok, owners[oid])
+		if closed, err := r.closedSequence(ctx, sequence, names[oid]); err != nil || closed {
+			if err != nil {
+				return err
+			}
+			continue
+		}
 		if !ok {
 			r.tracer.Note(Note{LevelWarn, fmt.Sprintf("sequence %s.%s: its value was never sampled; it stays at its start", names[oid].Schema, names[oid].Name)})
 			continue
 		}
 		// A data-only restore takes the target's sequences as they are: there may be none of this name, and one that is
-		// farther gave values that somebody may hold.
+		// farther gave values that somebody may hold. So does every restore with those of an extension.
 		batch.Queue(`SELECT pg_catalog.setval(q.seqrelid::regclass, $2, $3) FROM pg_catalog.pg_sequence q,
 			LATERAL (SELECT pg_catalog.pg_sequence_last_value(q.seqrelid::regclass) AS given) g
 			WHERE q.seqrelid = pg_catalog.to_regclass($1::text)
 				AND (NOT $4 OR given IS NULL OR CASE WHEN q.seqincrement > 0 THEN given < $2 ELSE given > $2 END)`,
-			quoteName(names[oid].Schema, names[oid].Name), s.Value, s.Called, r.o.Scope == RestoreDataOnly)
+			quoteName(names[oid].Schema, names[oid].Name), s.Value, s.Called, r.o.Scope == RestoreDataOnly || sequence.Extension != "")
 		if batch.Len() == together {
 			if err := r.setValues(ctx, batch); err != nil {
 				return err
@@ -59,6 +65,23 @@ func (r *restore) setSequences(ctx context.Context, ran map[uint32]bool) error {
 		}
 	}
 	return r.setValues(ctx, batch)
+}
+
+// closedSequence says whether a sequence is an extension's and the role may not set it, and notes that then.
+func (r *restore) closedSequence(ctx context.Context, q *catalog.Sequence, name catalog.Name) (bool, error) {
+	if q.Extension == "" || r.target.super {
+		return false, nil
+	}
+	var may *bool
+	err := r.target.conn.QueryRow(ctx, `SELECT pg_catalog.has_sequence_privilege(pg_catalog.to_regclass($1)::oid, 'UPDATE')`, quoteName(name.Schema, name.Name)).Scan(&may)
+	if err != nil {
+		return false, fmt.Errorf("ask for rights on sequence %s: %w", name, err)
+	}
+	if may == nil || *may {
+		return false, nil
+	}
+	r.wentWithout(&catalog.Statement{Optional: "it may give values again"}, fmt.Errorf("role %q may not set sequence %s of extension %s", r.target.user, name, q.Extension))
+	return true, nil
 }
 
 // setValues sets many sequences in one round trip.
@@ -88,7 +111,7 @@ func (r *restore) farthest(ctx context.Context, names map[uint32]catalog.Name, k
 		}
 		_, sampled := r.past.sequence(oid, q.Increment < 0)
 		table, column := r.ownerOf(q, tables)
-		if column == "" || r.past.choice.Instant && sampled {
+		if column == "" || r.past.choice.Instant && sampled || q.Extension != "" && !r.target.super { // who may not be let see its rows
 			continue
 		}
 		farthest := "max"

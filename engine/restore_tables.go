@@ -16,7 +16,7 @@ func (r *restore) checkTables(ctx context.Context) error {
 	if err := r.checkColumns(ctx); err != nil {
 		return err
 	}
-	full, err := r.target.filled(ctx, r.wanted, r.script.Tables)
+	full, err := r.target.filled(ctx, r.ordinary(), r.script.Tables)
 	if err != nil {
 		return err
 	}
@@ -57,43 +57,55 @@ func (t *target) filled(ctx context.Context, tables []*format.TableData, names m
 	return full, nil
 }
 
-// checkColumns makes sure that the tables on the target have the columns to load, of the types they had: another type may
-// take the same text for another value, as numeric(5,2) rounds and timestamp leaves the zone away.
+// checkColumns makes sure that the tables on the target have the columns to load.
 func (r *restore) checkColumns(ctx context.Context) error {
-	schemas, names := r.names()
+	tables := r.ordinary()
+	missing, err := r.missingColumns(ctx, tables)
+	if err != nil {
+		return err
+	}
+	for i, t := range tables {
+		if len(missing[i]) > 0 {
+			return fmt.Errorf("the target has no table %s with the columns %s; leave --data-only out to make it", r.script.Tables[t.OID], strings.Join(missing[i], ", "))
+		}
+	}
+	return nil
+}
+
+// missingColumns returns of each table the columns to load that it does not have on the target, of the types they had:
+// another type may take the same text for another value, as numeric(5,2) rounds and timestamp leaves the zone away.
+func (r *restore) missingColumns(ctx context.Context, tables []*format.TableData) ([][]string, error) {
+	schemas, names := r.names(tables)
 	rows, err := r.target.conn.Query(ctx, `SELECT w.i::int - 1, a.attname || ' ' || pg_catalog.format_type(a.atttypid, a.atttypmod)
 		FROM unnest($1::text[], $2::text[]) WITH ORDINALITY w(s, n, i) JOIN pg_catalog.pg_namespace n ON n.nspname = w.s
 		JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = w.n JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid
 		WHERE c.relkind = 'r' AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''`, schemas, names)
 	if err != nil {
-		return fmt.Errorf("look for the tables on the target: %w", err)
+		return nil, fmt.Errorf("look for the tables on the target: %w", err)
 	}
-	there := make([][]string, len(r.wanted))
+	there := make([][]string, len(tables))
 	var table int
 	var column string
 	if _, err := pgx.ForEachRow(rows, []any{&table, &column}, func() error {
 		there[table] = append(there[table], column)
 		return nil
 	}); err != nil {
-		return fmt.Errorf("look for the tables on the target: %w", err)
+		return nil, fmt.Errorf("look for the tables on the target: %w", err)
 	}
-	for i, t := range r.wanted {
-		var missing []string
+	missing := make([][]string, len(tables))
+	for i, t := range tables {
 		for _, c := range t.Columns {
 			if column := c.Name + " " + c.TypeName; !slices.Contains(there[i], column) {
-				missing = append(missing, column)
+				missing[i] = append(missing[i], column)
 			}
 		}
-		if len(missing) > 0 {
-			return fmt.Errorf("the target has no table %s.%s with the columns %s; leave --data-only out to make it", schemas[i], names[i], strings.Join(missing, ", "))
-		}
 	}
-	return nil
+	return missing, nil
 }
 
-// names are the tables to be loaded as SQL arrays of schemas and names.
-func (r *restore) names() (schemas, names []string) {
-	for _, t := range r.wanted {
+// names are the names of tables on the target as SQL arrays of schemas and names.
+func (r *restore) names(tables []*format.TableData) (schemas, names []string) {
+	for _, t := range tables {
 		n := r.script.Tables[t.OID]
 		schemas, names = append(schemas, n.Schema), append(names, n.Name)
 	}
@@ -102,7 +114,24 @@ func (r *restore) names() (schemas, names []string) {
 
 // planTruncate plans the TRUNCATE of a data-only restore; tables that refer to these from outside are refused, for it would take CASCADE.
 func (r *restore) planTruncate(ctx context.Context) error {
-	schemas, names := r.names()
+	if err := r.checkReferences(ctx, "tables to be truncated"); err != nil {
+		return err
+	}
+	schemas, names := r.names(r.ordinary())
+	var quoted []string
+	for i := range names {
+		quoted = append(quoted, quoteName(schemas[i], names[i]))
+	}
+	if len(quoted) > 0 {
+		r.drops = []string{"TRUNCATE ONLY " + strings.Join(quoted, ", ONLY ")}
+	}
+	r.plan.Drops = r.drops
+	return nil
+}
+
+// checkReferences refuses tables that refer from outside to those to be loaded, which are what is said.
+func (r *restore) checkReferences(ctx context.Context, what string) error {
+	schemas, names := r.names(r.wanted)
 	rows, err := r.target.conn.Query(ctx, `WITH mine AS (SELECT c.oid FROM unnest($1::text[], $2::text[]) w(s, n)
 			JOIN pg_catalog.pg_namespace ns ON ns.nspname = w.s JOIN pg_catalog.pg_class c ON c.relnamespace = ns.oid AND c.relname = w.n)
 		SELECT DISTINCT k.conrelid::regclass::text FROM pg_catalog.pg_constraint k
@@ -116,16 +145,8 @@ func (r *restore) planTruncate(ctx context.Context) error {
 		return fmt.Errorf("look for foreign keys on the target: %w", err)
 	}
 	if len(referring) > 0 {
-		return fmt.Errorf("these tables refer to tables to be truncated: %s; restore them too, or drop their foreign keys first", fewOf(referring, 12))
+		return fmt.Errorf("these tables refer to %s: %s; restore them too, or drop their foreign keys first", what, fewOf(referring, 12))
 	}
-	var quoted []string
-	for i := range names {
-		quoted = append(quoted, quoteName(schemas[i], names[i]))
-	}
-	if len(quoted) > 0 {
-		r.drops = []string{"TRUNCATE ONLY " + strings.Join(quoted, ", ONLY ")}
-	}
-	r.plan.Drops = r.drops
 	return nil
 }
 
@@ -136,7 +157,7 @@ func (r *restore) checkTriggers(ctx context.Context) error {
 	if r.target.super {
 		firing = "tgenabled IN ('A', 'R')"
 	}
-	schemas, names := r.names()
+	schemas, names := r.names(r.wanted)
 	rows, err := r.target.conn.Query(ctx, `SELECT DISTINCT t.tgrelid::regclass::text FROM unnest($1::text[], $2::text[]) w(s, n)
 		JOIN pg_catalog.pg_namespace ns ON ns.nspname = w.s JOIN pg_catalog.pg_class c ON c.relnamespace = ns.oid AND c.relname = w.n
 		JOIN pg_catalog.pg_trigger t ON t.tgrelid = c.oid WHERE NOT t.tgisinternal AND t.`+firing, schemas, names)
@@ -163,7 +184,7 @@ func (r *restore) checkInsert(ctx context.Context) error {
 	if r.o.Clean {
 		wanted = append(wanted, "TRUNCATE")
 	}
-	schemas, names := r.names()
+	schemas, names := r.names(r.ordinary())
 	tables := make([]string, len(names))
 	for i := range names {
 		tables[i] = quoteName(schemas[i], names[i])

@@ -37,7 +37,7 @@ func (r *restore) reach(ctx context.Context) error {
 	if err := r.connectTarget(ctx); err != nil {
 		return err
 	}
-	for _, check := range []func(context.Context) error{r.checkServer, r.checkSource, r.planDatabase, r.checkNeeds, r.checkRights, r.checkLacks, r.checkObjects, r.checkTypes, r.checkInsert} {
+	for _, check := range []func(context.Context) error{r.checkServer, r.checkSource, r.planDatabase, r.checkNeeds, r.checkRights, r.checkLacks, r.checkObjects, r.checkConfiguration, r.checkLargeObjects, r.checkTypes, r.checkInsert} {
 		if err := check(ctx); err != nil {
 			r.target.close(ctx)
 			return err
@@ -260,8 +260,10 @@ func (r *restore) checkRights(ctx context.Context) error {
 // checkCreate asks for the right to make schemas, or objects in those that exist.
 func (r *restore) checkCreate(ctx context.Context) error {
 	schemas := map[string]bool{}
-	for _, name := range r.script.Tables {
-		schemas[name.Schema] = true
+	for oid, name := range r.script.Tables {
+		if r.configurations[oid] == nil {
+			schemas[name.Schema] = true
+		}
 	}
 	for _, schema := range sortedKeys(schemas) {
 		var may bool

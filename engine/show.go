@@ -23,9 +23,11 @@ type ShowOptions struct {
 type ShowResult struct {
 	Source string `json:"source"`
 	SnapshotInfo
-	Tables      []ShowTable `json:"tables"`
-	Unsupported []string    `json:"unsupported,omitempty"`
-	// Unfollowed are tables that are exact at the snapshot's own instant only, and why; Refreshed the materialized views that a
+	// Tables are the tables, and pg_largeobject where the snapshot has large objects, whose number LargeObjects is.
+	Tables       []ShowTable `json:"tables"`
+	LargeObjects int         `json:"large_objects"`
+	Unsupported  []string    `json:"unsupported,omitempty"`
+	// Unfollowed are tables, and large objects, that are exact at the snapshot's own instant only, and why; Refreshed the materialized views that a
 	// restore fills anew.
 	Unfollowed []string `json:"unfollowed,omitempty"`
 	Refreshed  []string `json:"refreshed,omitempty"`
@@ -94,6 +96,12 @@ func Show(ctx context.Context, o ShowOptions) (*ShowResult, error) {
 	}
 	for i := range body.Tables {
 		r.Tables = append(r.Tables, showTable(base.Envelope, &body.Tables[i]))
+	}
+	_, copied := largeObjectsIn(model, body)
+	r.LargeObjects = copied.Len()
+	r.Unsupported = append(r.Unsupported, missingLargeObjects(model, body)...)
+	if len(copied) > 0 {
+		r.Unfollowed = append(r.Unfollowed, fmt.Sprintf("%d large objects: they are not in the log", copied.Len()))
 	}
 	for _, t := range unfollowedTables(model, body) {
 		r.Unfollowed = append(r.Unfollowed, fmt.Sprintf("table %s.%s: %s", t.Schema, t.Name, unfollowed(t)))

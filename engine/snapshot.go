@@ -27,6 +27,8 @@ type SnapshotOptions struct {
 	Jobs int
 	// Tables, ExcludeTables and Schemas are psql's patterns; empty takes everything.
 	Tables, ExcludeTables, Schemas []string
+	// LargeObjects says whether the bytes of large objects are copied; by default they are unless Tables or Schemas are given.
+	LargeObjects snapshot.LargeObjectChoice
 	// Compression is "lz4" (the default, also ""), "zstd" or "none".
 	Compression string
 	// PartBytes is about how many bytes of a table go into one part; 0 is 256 MiB.
@@ -47,13 +49,16 @@ type SnapshotResult struct {
 	RawBytes    int64     `json:"raw_bytes"`
 	StoredBytes int64     `json:"stored_bytes"`
 	Parts       int       `json:"parts"`
-	Started     time.Time `json:"started"`
-	Finished    time.Time `json:"finished"`
+	// LargeObjects is the number of large objects whose bytes were copied. Rows counts their pages.
+	LargeObjects int       `json:"large_objects"`
+	Started      time.Time `json:"started"`
+	Finished     time.Time `json:"finished"`
 	// LSN is the position from which it serves recovery points.
 	LSN format.LSN `json:"lsn"`
 	// Log is the log it joins, zero where there is none.
 	Log uuid.UUID `json:"log"`
-	// Unsupported are the objects that are not in the snapshot, by kind and name: of kinds not handled yet, or for the reason said.
+	// Unsupported is what is not in the snapshot: objects of kinds not handled yet, by kind and name, and others with the
+	// reason.
 	Unsupported []string `json:"unsupported,omitempty"`
 	// Unread are what databases share, as passwords of roles, and the role of the connection may not see.
 	Unread []string `json:"unread,omitempty"`
@@ -89,7 +94,7 @@ func Snapshot(ctx context.Context, o SnapshotOptions) (*SnapshotResult, error) {
 
 // parsed checks the options before anything is asked of the source.
 func (o *SnapshotOptions) parsed() (options snapshot.Options, err error) {
-	options = snapshot.Options{Jobs: o.Jobs, PartBytes: o.PartBytes, WaitTimeout: o.WaitTimeout, NoRolePasswords: o.NoRolePasswords,
+	options = snapshot.Options{Jobs: o.Jobs, PartBytes: o.PartBytes, WaitTimeout: o.WaitTimeout, NoRolePasswords: o.NoRolePasswords, LargeObjects: o.LargeObjects,
 		Selection: catalog.Selection{Tables: o.Tables, ExcludeTables: o.ExcludeTables, Schemas: o.Schemas}}
 	if options.Compression, err = parseCompression(o.Compression); err != nil {
 		return options, err
@@ -213,7 +218,12 @@ func snapshotResult(source *repository.Source, taken *snapshot.Taken, cleaned in
 	for _, g := range e.Groups {
 		r.LSN = max(r.LSN, g.LSN)
 	}
-	r.Unsupported = unsupported(taken.Catalog)
+	if taken.Body.LargeObjects() != nil {
+		r.Tables--
+	}
+	_, copied := largeObjectsIn(taken.Catalog, &taken.Body)
+	r.LargeObjects = copied.Len()
+	r.Unsupported = append(unsupported(taken.Catalog), missingLargeObjects(taken.Catalog, &taken.Body)...)
 	r.Unread = taken.Catalog.Globals.Unread
 	for _, s := range taken.Skipped {
 		r.Unsupported = append(r.Unsupported, fmt.Sprintf("rows of %s.%s: %s", s.Schema, s.Name, s.Reason))

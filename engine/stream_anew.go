@@ -84,6 +84,11 @@ func (s *stream) takeWhatCanBeRead(ctx context.Context, log *format.LogStart) er
 			}
 			return err
 		}
+		if unreadable.Schema == "pg_catalog" && o.LargeObjects != snapshot.LargeObjectsNever {
+			o.LargeObjects = snapshot.LargeObjectsNever
+			s.tracer.Note(Note{LevelAlert, fmt.Sprintf("the snapshot is taken without the large objects, which can not be restored then: %v", unreadable.Err)})
+			continue
+		}
 		table := quoteName(unreadable.Schema, unreadable.Name)
 		if slices.Contains(o.Selection.ExcludeTables, table) {
 			return err

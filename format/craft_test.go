@@ -185,7 +185,7 @@ func writeSampleSegment(buf *bytes.Buffer, c Compression, head any) error {
 func countingEnvelope() *Envelope {
 	e := sampleDocument(KindEnvelope).(*Envelope)
 	e.Noted = 0x16B37520
-	e.Inexact = &Inexact{UnloggedTables: 2, UnfollowedTables: 1, SkippedTables: 3, MaterializedViews: 4, LargeObjects: 1200, Unsupported: 5}
+	e.Inexact = &Inexact{UnloggedTables: 2, UnfollowedTables: 1, LargeObjects: 1200, SkippedTables: 3, SkippedLargeObjects: 6, MaterializedViews: 4, Unsupported: 5}
 	return e
 }
 

@@ -48,7 +48,7 @@ func (e Envelope) check() error {
 	if e.ID == uuid.Nil || e.Body.ID == uuid.Nil || len(e.Groups) == 0 {
 		return errors.New("an envelope needs an id, a body and a group")
 	}
-	if n := e.Inexact; n != nil && min(n.UnloggedTables, n.UnfollowedTables, n.SkippedTables, n.MaterializedViews, n.LargeObjects, n.Unsupported) < 0 {
+	if n := e.Inexact; n != nil && min(n.UnloggedTables, n.UnfollowedTables, n.LargeObjects, n.SkippedTables, n.SkippedLargeObjects, n.MaterializedViews, n.Unsupported) < 0 {
 		return errors.New("a count is negative")
 	}
 	for i, g := range e.Groups {
@@ -62,18 +62,19 @@ func (e Envelope) check() error {
 // Inexact counts what of the source a restore from a snapshot does not bring back as it was at the restored point. The
 // body tells which objects they are.
 type Inexact struct {
-	// UnloggedTables and UnfollowedTables are in the snapshot, and exact at its own instant only: unlogged tables, and
-	// others whose changes no log holds.
+	// UnloggedTables, UnfollowedTables and LargeObjects are in the snapshot, and exact at its own instant only: unlogged
+	// tables, others whose changes no log holds, and large objects, whose changes none holds either.
 	UnloggedTables   int64 `json:"unlogged_tables"`
 	UnfollowedTables int64 `json:"unfollowed_tables"`
-	// SkippedTables are those whose rows are not in the snapshot, because they were not chosen or could not be copied.
-	SkippedTables int64 `json:"skipped_tables"`
+	LargeObjects     int64 `json:"large_objects"`
+	// SkippedTables and SkippedLargeObjects are those whose rows, or bytes, are not in the snapshot, because they were not
+	// chosen or could not be read.
+	SkippedTables       int64 `json:"skipped_tables"`
+	SkippedLargeObjects int64 `json:"skipped_large_objects"`
 	// MaterializedViews are filled by a refresh, not with the rows that they had.
 	MaterializedViews int64 `json:"materialized_views"`
-	// LargeObjects, and Unsupported, the other objects of kinds that the program which took the snapshot did not handle,
-	// are not in it.
-	LargeObjects int64 `json:"large_objects"`
-	Unsupported  int64 `json:"unsupported"`
+	// Unsupported are objects of kinds that the program which took the snapshot did not handle. They are not in it.
+	Unsupported int64 `json:"unsupported"`
 }
 
 // Group is one database snapshot.
@@ -182,6 +183,20 @@ type TableData struct {
 	Rows        int64       `json:"rows"`
 	RawBytes    int64       `json:"raw_bytes"`
 	ContentHash ContentHash `json:"content_hash"`
+}
+
+// LargeObjectTable is the OID of the table whose rows are the pages of large objects, pg_catalog.pg_largeobject
+// (LargeObjectRelationId in src/include/catalog/pg_largeobject.h).
+const LargeObjectTable = 2613
+
+// LargeObjects is the table with the pages of large objects, or nil where the snapshot has none.
+func (b *Body) LargeObjects() *TableData {
+	for i := range b.Tables {
+		if b.Tables[i].OID == LargeObjectTable {
+			return &b.Tables[i]
+		}
+	}
+	return nil
 }
 
 // check holds the table's sums against its parts.

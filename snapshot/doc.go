@@ -33,6 +33,9 @@
 // The ranges of a table cover it whole: the first begins at block 0, the last has no end. Each range is one part:
 // rows as COPY text in the database's own encoding, cut into chunks of whole rows, counted and hashed on the way.
 //
+// The bytes of large objects are the rows of one more table, pg_largeobject. Who may not read that reads object by
+// object, in ranges of oids. It is always read in the lead's snapshot, as the catalog's list of large objects is.
+//
 // # What ends a snapshot
 //
 // Take returns when all its goroutines have ended and its connections are closed. Whatever goes wrong, a lost

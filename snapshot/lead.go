@@ -119,6 +119,12 @@ func (r *run) readInSnapshot(ctx context.Context) error {
 	if r.o.NoRolePasswords {
 		r.catalog.Globals.ForgetPasswords()
 	}
+	if r.large, err = r.readLargeObjects(ctx, tx); err != nil {
+		return err
+	}
+	if r.closed, err = r.readClosed(ctx, tx); err != nil {
+		return err
+	}
 	if err := r.readForms(ctx, tx); err != nil {
 		return err
 	}

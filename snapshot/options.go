@@ -32,6 +32,8 @@ type Options struct {
 	Jobs int
 	// Selection restricts the tables whose rows are copied. The catalog is always whole.
 	Selection catalog.Selection
+	// LargeObjects says whether the bytes of large objects are copied.
+	LargeObjects LargeObjectChoice
 	// Compression of the parts.
 	Compression format.Compression
 	// PartBytes is about how many bytes of a table, as the source stores it with TOAST, go into one part; small databases are cut

@@ -2,8 +2,11 @@ package snapshot
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"slices"
+
+	"github.com/jackc/pgx/v5"
 
 	"github.com/pgrecall/pgrecall/format"
 	"github.com/pgrecall/pgrecall/snapshot/catalog"
@@ -21,6 +24,7 @@ const (
 type table struct {
 	*catalog.Table
 	columns []catalog.Column
+	large   *largeObjects // set where it is that of the large objects
 
 	group  int          // index in run.groups
 	cuts   int64        // how many ranges it was cut into
@@ -29,7 +33,7 @@ type table struct {
 	parts  []part
 }
 
-// blockRange is a range of a table's blocks; end 0: to the table's end.
+// blockRange is a range of a table's blocks, or of oids where large objects are read one by one; end 0: to the end.
 type blockRange struct{ first, end uint32 }
 
 // part is a part that is durable.
@@ -45,22 +49,56 @@ func (r *run) plan() ([]Skipped, error) {
 		return nil, err
 	}
 	var skipped []Skipped
+	skip := func(s Skipped) {
+		skipped = append(skipped, s)
+		r.o.Tracer.TraceNote(Note{Kind: NoteSkipped, Text: fmt.Sprintf("table %s.%s is left out: %s", s.Schema, s.Name, s.Reason)})
+	}
 	var total int64
 	for _, t := range selected {
 		switch {
 		case !t.HasRows():
 		case r.source.recovery && t.Persistence == "u":
 			s := Skipped{Schema: t.Schema, Name: t.Name, Reason: "it is unlogged, and a standby has no rows of it"}
-			skipped = append(skipped, s)
-			r.o.Tracer.TraceNote(Note{Kind: NoteSkipped, Text: fmt.Sprintf("table %s.%s is left out: %s", s.Schema, s.Name, s.Reason)})
+			skip(s)
+		case slices.Contains(r.closed, t.OID):
+			skip(Skipped{Schema: t.Schema, Name: t.Name, Reason: "the role may not read this table of extension " + t.Extension})
 		default:
 			r.tables = append(r.tables, &table{Table: t, columns: t.CopyColumns()})
 			total += t.Bytes
 		}
 	}
+	if r.large != nil {
+		r.tables = append(r.tables, r.large)
+		total += r.large.Bytes
+	}
 	r.partBytes = max(1, min(r.o.PartBytes, max(smallestPart, total/int64(4*r.o.Jobs))))
 	r.o.Tracer.TracePlan(Plan{Tables: len(r.tables), Bytes: total})
 	return skipped, nil
+}
+
+// readClosed returns the tables of extensions that the role may not read, or of which row security shows it a part only. Who
+// owns all that is the users' need not have rights on those.
+func (r *run) readClosed(ctx context.Context, q catalog.Querier) ([]uint32, error) {
+	oids := []uint32{}
+	for i := range r.catalog.Tables {
+		if t := &r.catalog.Tables[i]; t.Extension != "" && t.HasRows() {
+			oids = append(oids, t.OID)
+		}
+	}
+	if len(oids) == 0 {
+		return nil, nil
+	}
+	rows, err := q.Query(ctx, `
+		SELECT c.oid FROM pg_class c WHERE c.oid = ANY ($1::oid[])
+			AND NOT (has_table_privilege(c.oid, 'SELECT') AND has_schema_privilege(c.relnamespace, 'USAGE') AND NOT row_security_active(c.oid))`, oids)
+	if err != nil {
+		return nil, fmt.Errorf("ask for rights on tables of extensions: %w", err)
+	}
+	closed, err := pgx.CollectRows(rows, pgx.RowTo[uint32])
+	if err != nil {
+		return nil, fmt.Errorf("ask for rights on tables of extensions: %w", err)
+	}
+	return closed, nil
 }
 
 // sampled reports whether a sequence owned by the given table (0: by none) belongs to the snapshot.
@@ -113,6 +151,9 @@ func copySQL(t *table, q quoter, b blockRange) string {
 	names := make([]string, len(t.columns))
 	for i, c := range t.columns {
 		names[i] = c.Name
+	}
+	if t.large != nil && !t.large.direct {
+		return t.large.copySQL(b)
 	}
 	name, columns := q.table(t.Schema, t.Name), q.list(names)
 	if b == (blockRange{}) && len(names) > 0 {

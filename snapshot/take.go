@@ -109,6 +109,8 @@ type run struct {
 type contents struct {
 	catalog     *catalog.Catalog
 	fingerprint string
+	large       *table   // the bytes of the large objects; nil: none are copied
+	closed      []uint32 // tables of extensions that the role may not read
 	tables      []*table
 	partBytes   int64                   // of a table, as stored on the source, per part
 	types       string                  // how the types of the tables' columns write their values

@@ -113,9 +113,14 @@ func lockError(tables []*table, err error) error {
 }
 
 func (w *worker) lockSQL(tables []*table, patient bool) string {
-	names := make([]string, len(tables))
-	for i, t := range tables {
-		names[i] = "ONLY " + w.quote.table(t.Schema, t.Name)
+	var names []string
+	for _, t := range tables {
+		if t.large == nil || t.large.direct { // no lock is needed, or allowed, to read large objects by their oids
+			names = append(names, "ONLY "+w.quote.table(t.Schema, t.Name))
+		}
+	}
+	if len(names) == 0 {
+		return "SELECT"
 	}
 	sql := "LOCK TABLE " + strings.Join(names, ", ") + " IN ACCESS SHARE MODE"
 	if patient {
@@ -200,7 +205,7 @@ func (w *worker) copyLocked(ctx context.Context, tables []*table) error {
 		return err
 	}
 	for _, t := range rewritten {
-		if w.o.Joins == nil {
+		if w.o.Joins == nil || t.large != nil { // the large objects themselves are as of the first snapshot
 			return &changedError{fmt.Sprintf("table %s.%s was truncated or rewritten", t.Schema, t.Name)}
 		}
 		if err := w.regroup(ctx, t); err != nil {
@@ -279,6 +284,9 @@ func (w *worker) copyTable(ctx context.Context, t *table, group int, heap, alone
 		}
 	}
 	ranges := cut(size/w.source.blockSize, all, w.partBytes, heap)
+	if t.large != nil && !t.large.direct {
+		ranges = t.large.cut(all, w.partBytes)
+	}
 	w.queue.publish(t, group, ranges, alone)
 	if len(ranges) == 0 {
 		w.o.Tracer.TraceProgress(Progress{OID: t.OID, Schema: t.Schema, Name: t.Name, TotalBytes: t.Bytes, SourceBytes: t.Bytes, Done: true})

@@ -120,8 +120,8 @@ func (i *inspection) lookAtLargeThings(ctx context.Context) error {
 		return fmt.Errorf("count the large objects: %w", err)
 	}
 	if objects > 0 {
-		i.add(Warning, "large objects", fmt.Sprintf("%d large objects: they are not in the backup: neither the log nor a snapshot holds them", objects),
-			"keep such data in bytea columns, or copy them elsewhere")
+		i.add(Warning, "large objects", fmt.Sprintf("%d large objects: they are not in the log, a restore has them as of the snapshot", objects),
+			"keep such data in bytea columns, or take snapshots often")
 	}
 	// A value of more than about 250 MB may not be decodable: as text, bytea is twice as long, and 1 GB is the limit.
 	return i.name(ctx, `

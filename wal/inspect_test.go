@@ -37,7 +37,7 @@ func TestInspectFindsWhatABackupCannotHold(t *testing.T) {
 		topic, what string
 	}{
 		{Info, "setup", "init has not been run"}, {Info, "identity", "plain"}, {Warning, "unlogged", "public.quick"},
-		{Info, "materialized views", "public.seen"}, {Info, "foreign tables", "snapshots hold their definitions"}, {Warning, "large objects", "not in the backup"},
+		{Info, "materialized views", "public.seen"}, {Info, "foreign tables", "snapshots hold their definitions"}, {Warning, "large objects", "not in the log"},
 		{Warning, "max_slot_wal_keep_size", "-1"}, {Info, "clock", "within a second"}, {Info, "wal_level", "logical"}, {Info, "version", "PostgreSQL"},
 	} {
 		if got := find(f, w.severity, w.topic); !strings.Contains(strings.ReplaceAll(got, "public.", ""), strings.TrimPrefix(w.what, "public.")) {

@@ -93,9 +93,10 @@ func inexact(n *format.Inexact) string {
 	}
 	count(&own, n.UnloggedTables, "", "unlogged table", "")
 	count(&own, n.UnfollowedTables, "", "table", " that no log can follow")
+	count(&own, n.LargeObjects, "", "large object", "")
 	count(&refreshed, n.MaterializedViews, "", "materialized view", "")
-	count(&missing, n.LargeObjects, "", "large object", "")
 	count(&missing, n.SkippedTables, "the rows of ", "table", "")
+	count(&missing, n.SkippedLargeObjects, "", "large object", "")
 	count(&missing, n.Unsupported, "", "object", " of kinds not handled or not readable")
 	var said []string
 	for _, group := range []struct {

@@ -73,6 +73,7 @@ is checked first; what exists on the target is never touched unless --clean says
 	f.BoolVar(&o.NoOwner, "no-owner", false, "leave ownership to the restoring role")
 	f.BoolVar(&o.NoPrivileges, "no-privileges", false, "leave out grants")
 	f.BoolVar(&o.NoSecurityLabels, "no-security-labels", false, "leave out security labels, for a target without their provider")
+	f.BoolVarP(&o.NoLargeObjects, "no-large-objects", "B", false, "leave large objects out")
 	f.BoolVar(&o.CatalogOfSnapshot, "catalog-of-snapshot", false, "rows as of the target, objects as of the snapshot, where DDL that changed no table's layout lies between")
 	f.IntVarP(&o.Jobs, "jobs", "j", 0, "connections that load (default min(4, cores))")
 	f.BoolVar(&o.DryRun, "dry-run", false, "check and print the plan, change nothing")
@@ -135,6 +136,9 @@ func printRestore(w io.Writer, r *engine.RestoreResult) error {
 	if len(r.Tables) == 0 {
 		what = plural(len(r.Plan.Tables), "table") + " without rows"
 	}
+	if r.LargeObjects > 0 {
+		what += ", " + plural(r.LargeObjects, "large object")
+	}
 	fmt.Fprintf(w, "restored %s in %.2fs (%s)\n", what, seconds, strings.Join(phases, ", "))
 	fmt.Fprintf(w, "read %s, %s; folded %s\n", plural(int(r.Reading.Objects), "object"), size(r.Reading.Bytes), plural(int(r.Folded), "change"))
 	fmt.Fprintf(w, "reached %s\n", point(r.Reached))
@@ -175,6 +179,13 @@ func printPlan(w io.Writer, p engine.RestorePlan) error {
 	}
 	for _, drop := range p.Drops {
 		fmt.Fprintln(w, terminated(drop))
+	}
+	if p.LargeObjects > 0 {
+		fmt.Fprintf(w, "makes %s", plural(p.LargeObjects, "large object"))
+		if n := p.Unlinks.Len(); n > 0 {
+			fmt.Fprintf(w, ", and first unlinks %d that are there: %s", n, p.Unlinks.Few(20))
+		}
+		fmt.Fprintln(w)
 	}
 	tables := []string{"table\tas\trows in the snapshot\tbytes\tparts"}
 	for _, t := range p.Tables {

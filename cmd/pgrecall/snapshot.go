@@ -8,12 +8,14 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/pgrecall/pgrecall/engine"
+	"github.com/pgrecall/pgrecall/snapshot"
 	"github.com/spf13/cobra"
 )
 
 func newSnapshot(s *session) *cobra.Command {
 	var o engine.SnapshotOptions
 	var all databases
+	var objects, noObjects bool
 	c := &cobra.Command{
 		Use:   "snapshot",
 		Short: "Take a consistent snapshot: catalog and rows",
@@ -27,6 +29,14 @@ line of the output.`,
 			}
 			if err := all.check(); err != nil {
 				return err
+			}
+			switch {
+			case objects && noObjects:
+				return usagef("--large-objects and --no-large-objects: give one")
+			case objects:
+				o.LargeObjects = snapshot.LargeObjectsAlways
+			case noObjects:
+				o.LargeObjects = snapshot.LargeObjectsNever
 			}
 			o.Place, o.Tracer = s.place(), s.console()
 			if all.all {
@@ -49,6 +59,8 @@ line of the output.`,
 	f.StringArrayVarP(&o.Tables, "table", "t", nil, "only tables that match the `pattern`, as psql's; repeatable")
 	f.StringArrayVarP(&o.ExcludeTables, "exclude-table", "T", nil, "leave out tables that match the `pattern`; repeatable")
 	f.StringArrayVarP(&o.Schemas, "schema", "n", nil, "only schemas that match the `pattern`; repeatable")
+	f.BoolVarP(&objects, "large-objects", "b", false, "copy large objects also where --table or --schema chooses")
+	f.BoolVarP(&noObjects, "no-large-objects", "B", false, "leave large objects out")
 	f.StringVar(&o.Compression, "compression", "lz4", "`lz4, zstd or none`")
 	f.DurationVar(&o.WaitTimeout, "wait-timeout", 0, "how long to wait for a transaction or a lock of somebody else; 0 waits until it ends")
 	all.add(f, "every database of the server, each as a source of its own; --db names any of them")
@@ -57,7 +69,11 @@ line of the output.`,
 }
 
 func printSnapshot(w io.Writer, r *engine.SnapshotResult) error {
-	fmt.Fprintf(w, "%s, %s in %s; %s stored of %s (ratio %s) in %v\n", plural(r.Tables, "table"),
+	what := plural(r.Tables, "table")
+	if r.LargeObjects > 0 {
+		what += ", " + plural(r.LargeObjects, "large object")
+	}
+	fmt.Fprintf(w, "%s, %s in %s; %s stored of %s (ratio %s) in %v\n", what,
 		plural(int(r.Rows), "row"), plural(r.Parts, "part"), size(r.StoredBytes), size(r.RawBytes),
 		ratio(r.RawBytes, r.StoredBytes), r.Finished.Sub(r.Started).Round(time.Millisecond))
 	if r.Log == uuid.Nil {
@@ -66,7 +82,7 @@ func printSnapshot(w io.Writer, r *engine.SnapshotResult) error {
 		fmt.Fprintf(w, "serves recovery points from LSN %s on\n", r.LSN)
 	}
 	if len(r.Unsupported) > 0 {
-		fmt.Fprintf(w, "NOT in this snapshot, of kinds not handled yet or not readable: %s\n", plural(len(r.Unsupported), "object"))
+		fmt.Fprintf(w, "NOT in this snapshot: %s\n", plural(len(r.Unsupported), "object"))
 		for _, what := range r.Unsupported {
 			fmt.Fprintf(w, "  %s\n", what)
 		}

@@ -46,12 +46,13 @@ type assembly struct {
 	typeRows    map[uint32]typeRow
 	needs       map[Ref]*[]Ref    // where an object's dependencies go
 	onExtension map[Ref]*[]string // where its DEPENDS ON EXTENSION go
+	configured  map[*[]Ref]bool   // the dependencies of defaults in an extension's configuration
 }
 
 func (r *reader) assemble() {
 	a := &assembly{
 		reader: r, tables: map[uint32]*Table{}, views: map[uint32]*View{}, composites: map[uint32]*Type{},
-		types: map[uint32]*Type{}, typeRows: map[uint32]typeRow{}, needs: map[Ref]*[]Ref{}, onExtension: map[Ref]*[]string{},
+		types: map[uint32]*Type{}, typeRows: map[uint32]typeRow{}, needs: map[Ref]*[]Ref{}, onExtension: map[Ref]*[]string{}, configured: map[*[]Ref]bool{},
 	}
 	for i := range r.c.Tables {
 		a.tables[r.c.Tables[i].OID] = &r.c.Tables[i]
@@ -196,7 +197,10 @@ func (a *assembly) attachDependencies() {
 		if slot == nil {
 			continue
 		}
-		to, ok := a.resolve(Ref{Class(d.RefClass), d.Ref})
+		to, ok := Ref{Class(d.RefClass), d.Ref}, true
+		if !a.configured[slot] || a.needs[to] == nil { // a copy of the table has a copy of its sequence
+			to, ok = a.resolve(to)
+		}
 		if ok && a.needs[to] != slot {
 			*slot = append(*slot, to)
 		}
@@ -234,6 +238,11 @@ func (a *assembly) openSlots() {
 		case *Table:
 			a.openConstraints(o.Constraints)
 			a.openRelationParts(o.Columns, o.Indexes, o.Triggers, o.Rules)
+			for i := range o.Columns {
+				if o.configures() {
+					a.configured[&o.Columns[i].DefaultDepends] = true
+				}
+			}
 			for i := range o.Policies {
 				a.needs[Ref{ClassPolicy, o.Policies[i].OID}] = &o.Policies[i].Depends
 			}

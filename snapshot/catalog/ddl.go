@@ -92,7 +92,7 @@ type Script struct {
 	// Needs are what has to be on the target already.
 	Needs []Need
 	// Tables and Sequences give the new name of every restored table and of every
-	// sequence whose value is to be set, by the source's oid.
+	// sequence whose value is to be set, by the source's oid. Those of an extension's configuration are among them.
 	Tables    map[uint32]Name
 	Sequences map[uint32]Name
 	// Needed are sequences whose CREATE has IfMissing: their value is to be set only if
@@ -141,6 +141,7 @@ type planner struct {
 	constraints  map[uint32]*Constraint // those with an index
 	indexName    map[uint32]Name
 	selected     map[uint32]bool // tables in the script
+	extensions   map[string]bool // those whose configuration is in the script
 	childrenOf   map[uint32][]uint32
 	statisticsOf map[uint32][]*Statistics
 	dependsOf    map[Ref][]Ref // of views and functions
@@ -164,11 +165,18 @@ type place struct {
 // Errors: two tables would get one name; the model is not consistent.
 func (c *Catalog) DDL(o DDLOptions) (Script, error) {
 	o.Copy = o.Copy || o.IntoSchema != "" || len(o.Rename) > 0
-	p := newPlanner(c, o)
+	own := c
+	if !o.Copy {
+		own = c.withoutConfiguration()
+	}
+	p := newPlanner(own, o)
 	if err := p.names.chooseTables(p); err != nil {
 		return Script{}, err
 	}
 	p.names.chooseOthers(p)
+	if !o.Copy {
+		p.placeConfiguration(c)
+	}
 	p.orderColumns()
 	p.makeNodes()
 	p.restrict()
@@ -193,7 +201,7 @@ func newPlanner(c *Catalog, o DDLOptions) *planner {
 		c: c, o: o, nodes: map[Ref]*node{}, names: newNamer(), dependsOf: map[Ref][]Ref{}, schemas: map[string]uint32{}, tables: map[uint32]*Table{}, views: map[uint32]*View{},
 		s:         &Script{Tables: map[uint32]Name{}, Sequences: map[uint32]Name{}, Needed: map[uint32]Name{}},
 		sequences: map[uint32]*Sequence{}, owned: map[uint32][]*Sequence{}, constraints: map[uint32]*Constraint{},
-		indexName: map[uint32]Name{}, selected: map[uint32]bool{},
+		indexName: map[uint32]Name{}, selected: map[uint32]bool{}, extensions: map[string]bool{},
 	}
 	for _, n := range c.Schemas {
 		p.schemas[n.Name] = n.OID
@@ -321,10 +329,13 @@ func (p *planner) addProperties(d described) {
 	p.addGrants(d, "")
 }
 
-// addOwner gives an object to its owner. A role that was dropped all the same has no name (pg_get_userbyid() in
+// dangling reports whether an owner is a role that was dropped all the same, which has no name (pg_get_userbyid() in
 // src/backend/utils/adt/ruleutils.c).
+func dangling(owner string) bool { return strings.HasPrefix(owner, "unknown (OID=") }
+
+// addOwner gives an object to its owner.
 func (p *planner) addOwner(d described) {
-	if strings.HasPrefix(d.owner, "unknown (OID=") {
+	if dangling(d.owner) {
 		p.leaveOut("owner of "+strings.ToLower(d.kind)+" "+d.name, "the role does not exist on the source: %s", d.owner)
 		return
 	}

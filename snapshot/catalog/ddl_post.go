@@ -196,9 +196,15 @@ func (p *planner) addIndexMarks(x *Index, name Name, stage int, kind string, tab
 func (p *planner) restoresKey(t *Table, k *Constraint) bool {
 	if k.Parent != 0 {
 		parent := p.form(t)
-		return parent.alone && p.selected[k.References]
+		return parent.alone && p.restores(k.References)
 	}
-	return p.selected[k.References]
+	return p.restores(k.References)
+}
+
+// restores says that a table is there after the restore: the script or an extension makes it.
+func (p *planner) restores(table uint32) bool {
+	_, named := p.s.Tables[table]
+	return named
 }
 
 // addKeys adds foreign keys, and the constraints that old rows need not fulfil.

@@ -14,6 +14,9 @@
 // yet is in Catalog.Unsupported, by kind and name. What pgrecall itself put on
 // the source (schema, event triggers and publications named pgrecall…) is never read.
 //
+// Large objects are told in groups and not one by one (LargeObjects), and extensions' configuration tables are read
+// like any table though only copies of them are written (Configuration).
+//
 // # Writing
 //
 // DDL turns the model, or a part of it, into single SQL statements in two

@@ -15,7 +15,9 @@ import (
 // Rows count by oid and xmin, that is by version. pg_class counts by the columns that DDL
 // sets: TRUNCATE, VACUUM FULL and CLUSTER give a table new files and so a new
 // row of pg_class, and change nothing that a model holds but Table.FileNode. Temporary objects and
-// what pgrecall made do not count, nor do the globals: what Read tells of them is as of the snapshot whatever happens meanwhile. It costs about as much as scanning the catalogs once.
+// what pgrecall made do not count, nor do the globals: what Read tells of them is as of the snapshot whatever happens meanwhile. Nor
+// do large objects: applications make them all the time, and they are read as of the snapshot. It costs about as much as
+// scanning the catalogs once.
 func Fingerprint(ctx context.Context, q Querier) (string, error) {
 	r := &reader{q: q, c: &Catalog{}}
 	if err := r.readVersion(ctx); err != nil {
@@ -59,7 +61,7 @@ func (r *reader) fingerprintSQL() string {
 		{"pg_depend", "x.objid, x.refobjid, x.refobjsubid, x.deptype", `pg_depend x JOIN rel ON rel.oid = x.objid
 			WHERE x.classid = 'pg_class'::regclass AND x.objsubid = 0 AND x.refobjsubid > 0 AND x.deptype IN ('a', 'i')`},
 		{"members", "x.classid, x.objid, x.refobjid, x.deptype", "pg_depend x WHERE x.deptype IN ('e', 'x')"},
-		{"pg_description", "x.classoid, x.objoid, x.objsubid, x.xmin", "pg_description x WHERE x.objoid >= 16384 OR x.classoid = 'pg_namespace'::regclass"},
+		{"pg_description", "x.classoid, x.objoid, x.objsubid, x.xmin", "pg_description x WHERE (x.objoid >= 16384 OR x.classoid = 'pg_namespace'::regclass) AND x.classoid <> 'pg_largeobject'::regclass"},
 		{"pg_shdescription", "x.xmin", `pg_shdescription x WHERE x.classoid = 'pg_database'::regclass
 			AND x.objoid = (SELECT oid FROM pg_database WHERE datname = current_database())`},
 		{"pg_database", "x.oid, x.xmin", "pg_database x WHERE x.datname = current_database()"},
@@ -69,7 +71,7 @@ func (r *reader) fingerprintSQL() string {
 		{"pg_event_trigger", "x.oid, x.xmin", "pg_event_trigger x WHERE x.evtname !~ '^pgrecall'"},
 		{"pg_publication", "x.oid, x.xmin", "pg_publication x WHERE x.pubname !~ '^pgrecall'"},
 		{"pg_publication_rel", "x.oid, x.xmin", "pg_publication_rel x JOIN pg_publication p ON p.oid = x.prpubid WHERE p.pubname !~ '^pgrecall'"},
-		{"pg_seclabel", "x.objoid, x.classoid, x.objsubid, x.xmin", "pg_seclabel x"},
+		{"pg_seclabel", "x.objoid, x.classoid, x.objsubid, x.xmin", "pg_seclabel x WHERE x.classoid <> 'pg_largeobject'::regclass"},
 		{"pg_shseclabel", "x.objoid, x.xmin", "pg_shseclabel x WHERE x.classoid = 'pg_subscription'::regclass"},
 		{"pg_ts_config_map", "x.mapcfg, x.maptokentype, x.mapseqno, x.xmin", "pg_ts_config_map x WHERE x.mapcfg >= 16384"},
 		{"pg_foreign_table", "x.ftrelid, x.xmin", "pg_foreign_table x"},

@@ -39,6 +39,7 @@ type Catalog struct {
 	DefaultPrivileges        []DefaultPrivileges
 	Implicit                 []Implicit
 	Regranted                []Regranted
+	LargeObjects             LargeObjects `json:",omitzero"`
 
 	// Unsupported lists every object of the database that a restore of this model
 	// will lack. Callers must show it.
@@ -50,10 +51,9 @@ type Unsupported struct {
 	Kind string // PostgreSQL's own word: "text search configuration"
 	Name string // schema-qualified and quoted
 	Why  string `json:",omitzero"` // empty: this version does not handle its kind
-	// Table is the oid where it is a table of an extension, whose rows are not copied.
+	// Table is the oid where it is a relation of an extension, which the extension makes and whose rows are not copied: they are
+	// not marked as its users'.
 	Table uint32 `json:",omitzero"`
-	// Count is how many objects the line stands for, where they are not listed one by one, as large objects are not.
-	Count int64 `json:",omitzero"`
 }
 
 // Database holds the properties that CREATE DATABASE and ALTER DATABASE set.
@@ -181,6 +181,7 @@ type Function struct {
 // Sequence is a sequence of any kind.
 type Sequence struct {
 	Object
+	Configuration
 	Persistence string `json:",omitzero"` // "p" or "u"
 	Type        string `json:",omitzero"`
 	Start       int64  `json:",omitzero"`

@@ -185,7 +185,7 @@ func (p *planner) restrict() {
 		return
 	}
 	keep := map[Ref]*node{}
-	var queue []Ref
+	queue := p.neededExtensions()
 	want := func(n *node, needed bool) {
 		if keep[n.ref] != nil {
 			return

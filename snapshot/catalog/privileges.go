@@ -82,6 +82,9 @@ func (a *assembly) eachACL(visit func(acl *ACL, owner string)) {
 		d := &a.c.DefaultPrivileges[i]
 		visit(&d.ACL, d.Role)
 	}
+	for i := range a.c.LargeObjects.Groups {
+		visit(&a.c.LargeObjects.Groups[i].ACL, a.c.LargeObjects.Groups[i].Owner)
+	}
 	for i := range a.c.Regranted {
 		visit(&a.c.Regranted[i].ACL, a.c.Regranted[i].Owner)
 	}

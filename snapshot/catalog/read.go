@@ -40,7 +40,7 @@ func Read(ctx context.Context, q Querier) (*Catalog, error) {
 	for _, step := range []func(context.Context) error{
 		r.readGlobals, r.readSharedLabels, r.readMembership, r.readSimpleObjects, r.readTypes, r.readBaseTypes, r.readFunctions, r.readAggregates, r.readLanguages,
 		r.readAccessMethods, r.readOperators, r.readOperatorClasses, r.readConversions, r.readForeignData, r.readTextSearch, r.readRelations,
-		r.readTableParts, r.readPrivileged, r.readSubscriptions, r.readPrivileges, r.readImplicit, r.readLabels, r.readDependencies, r.readUnsupported,
+		r.readTableParts, r.readPrivileged, r.readLargeObjects, r.readSubscriptions, r.readPrivileges, r.readImplicit, r.readLabels, r.readDependencies, r.readUnsupported,
 	} {
 		if err := step(ctx); err != nil {
 			return nil, err
@@ -100,6 +100,7 @@ func (r *reader) clientEncoding(ctx context.Context, name string) error {
 //
 //	{user n}          n is a schema of the user's, neither system's, temporary nor ours
 //	{own pg_class c}  c is not a member of an extension
+//	{held c}          c is a relation that is no member of an extension, or one of its configuration
 //	{made pg_proc p}  p was not made along with something else, as a range's constructors are
 //	{note pg_class c} joins the comment of c as note.description
 //	{acl c.relacl r c.relowner} the columns acl_items and acl_initial
@@ -120,6 +121,9 @@ func expand(sql string) string {
 			fmt.Fprintf(&b, `(%[1]s.nspname !~ '^pg_' AND %[1]s.nspname <> ALL ('{information_schema,pgrecall}'))`, f[1])
 		case "own":
 			fmt.Fprintf(&b, `NOT EXISTS (SELECT FROM pg_depend m WHERE m.classid = '%s'::regclass AND m.objid = %s.oid AND m.deptype = 'e')`, f[1], f[2])
+		case "held":
+			fmt.Fprintf(&b, `(NOT EXISTS (SELECT FROM pg_depend m WHERE m.classid = 'pg_class'::regclass AND m.objid = %[1]s.oid AND m.deptype = 'e')
+				OR EXISTS (SELECT FROM pg_extension x WHERE %[1]s.oid = ANY (x.extconfig)))`, f[1])
 		case "made":
 			fmt.Fprintf(&b, `NOT EXISTS (SELECT FROM pg_depend m WHERE m.classid = '%s'::regclass AND m.objid = %s.oid AND m.deptype IN ('e', 'i'))`, f[1], f[2])
 		case "note":

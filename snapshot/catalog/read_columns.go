@@ -31,7 +31,7 @@ func (r *reader) readColumns(ctx context.Context) error {
 	err := scan(ctx, r, "reading columns", `
 WITH rel AS MATERIALIZED (
   SELECT c.oid, c.relowner FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-  WHERE c.relkind IN ('r', 'p', 'f', 'v', 'm', 'c') AND c.relpersistence <> 't' AND {user n} AND {own pg_class c})
+  WHERE c.relkind IN ('r', 'p', 'f', 'v', 'm', 'c') AND c.relpersistence <> 't' AND {user n} AND {held c})
 SELECT a.attrelid AS relation, a.attnum, a.attname::text AS name, a.atttypid AS type, a.atttypmod AS typmod,
        format_type(a.atttypid, a.atttypmod) AS type_name, a.attnotnull AS not_null,
        coalesce(pg_get_expr(d.adbin, CASE WHEN a.attgenerated <> '' THEN d.adrelid ELSE 0 END), '') AS "default", coalesce(d.oid, 0::oid) AS default_oid,

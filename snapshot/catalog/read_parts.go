@@ -91,7 +91,7 @@ LEFT JOIN pg_constraint k ON k.conindid = i.indexrelid AND k.conrelid = i.indrel
 LEFT JOIN pg_inherits p ON p.inhrelid = i.indexrelid
 LEFT JOIN pg_am am ON am.oid = c.relam
 LEFT JOIN pg_tablespace ts ON ts.oid = c.reltablespace
-WHERE t.relkind IN ('r', 'p', 'm') AND t.relpersistence <> 't' AND {user n} AND {own pg_class t}
+WHERE t.relkind IN ('r', 'p', 'm') AND t.relpersistence <> 't' AND {user n} AND {held t}
 ORDER BY i.indrelid, c.relname`)
 	if err != nil {
 		return err
@@ -143,7 +143,7 @@ SELECT t.oid, t.tgrelid AS relation, t.tgname::text AS name, pg_get_triggerdef(t
 FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_namespace n ON n.oid = c.relnamespace {note pg_trigger t}
 LEFT JOIN pg_constraint k ON k.oid = t.tgconstraint
 WHERE (t.tgparentid = 0 AND NOT t.tgisinternal OR t.tgparentid <> 0 AND t.tgenabled <> 'O' AND coalesce(k.contype, 't') = 't')
-  AND c.relkind IN ('r', 'p', 'f', 'v', 'm') AND c.relpersistence <> 't' AND {user n} AND {own pg_class c}
+  AND c.relkind IN ('r', 'p', 'f', 'v', 'm') AND c.relpersistence <> 't' AND {user n} AND {held c}
 ORDER BY t.tgrelid, t.tgname`)
 	if err != nil {
 		return err
@@ -153,7 +153,7 @@ SELECT w.oid, w.ev_class AS relation, w.rulename::text AS name, w.ev_enabled::te
        w.rulename = '_RETURN' AS return, CASE WHEN w.rulename <> '_RETURN' THEN pg_get_ruledef(w.oid) ELSE '' END AS definition,
        coalesce(note.description, '') AS comment
 FROM pg_rewrite w JOIN pg_class c ON c.oid = w.ev_class JOIN pg_namespace n ON n.oid = c.relnamespace {note pg_rewrite w}
-WHERE c.relkind IN ('r', 'p', 'v', 'm') AND c.relpersistence <> 't' AND {user n} AND {own pg_class c}
+WHERE c.relkind IN ('r', 'p', 'v', 'm') AND c.relpersistence <> 't' AND {user n} AND {held c}
 ORDER BY w.ev_class, w.rulename`)
 	return err
 }
@@ -167,7 +167,7 @@ SELECT p.oid, p.polrelid AS relation, p.polname::text AS name, p.polpermissive A
        coalesce(pg_get_expr(p.polqual, p.polrelid), '') AS using, coalesce(pg_get_expr(p.polwithcheck, p.polrelid), '') AS "check",
        coalesce(note.description, '') AS comment
 FROM pg_policy p JOIN pg_class c ON c.oid = p.polrelid JOIN pg_namespace n ON n.oid = c.relnamespace {note pg_policy p}
-WHERE c.relkind IN ('r', 'p') AND c.relpersistence <> 't' AND {user n} AND {own pg_class c}
+WHERE c.relkind IN ('r', 'p') AND c.relpersistence <> 't' AND {user n} AND {held c}
 ORDER BY p.polrelid, p.polname`)
 	return err
 }

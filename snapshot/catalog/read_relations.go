@@ -48,11 +48,12 @@ SELECT c.oid, n.nspname::text AS schema, c.relname::text AS name, pg_get_userbyi
        coalesce(note.description, '') AS comment, c.relpersistence::text AS persistence, format_type(s.seqtypid, NULL) AS type,
        s.seqstart AS start, s.seqmin AS min, s.seqmax AS max, s.seqincrement AS increment, s.seqcache AS cache, s.seqcycle AS cycle,
        coalesce(d.refobjid, 0::oid) AS owner_table, coalesce(d.refobjsubid, 0)::int2 AS owner_column, coalesce(d.deptype = 'i', false) AS identity,
-       {acl c.relacl s c.relowner}
+       coalesce(x.extname::text, '') AS extension, {acl c.relacl s c.relowner}
 FROM pg_sequence s JOIN pg_class c ON c.oid = s.seqrelid JOIN pg_namespace n ON n.oid = c.relnamespace {note pg_class c}
 LEFT JOIN pg_depend d ON d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.objsubid = 0
      AND d.refclassid = 'pg_class'::regclass AND d.refobjsubid > 0 AND d.deptype IN ('a', 'i')
-WHERE {user n} AND {own pg_class c} AND c.relpersistence <> 't' ORDER BY n.nspname, c.relname`)
+LEFT JOIN pg_extension x ON c.oid = ANY (x.extconfig)
+WHERE {user n} AND {held c} AND c.relpersistence <> 't' ORDER BY n.nspname, c.relname`)
 	return err
 }
 
@@ -76,13 +77,15 @@ SELECT c.oid, n.nspname::text AS schema, c.relname::text AS name, pg_get_userbyi
        c.reloptions AS options, toast.reloptions AS toast_options,
        CASE WHEN am.amname <> 'heap' THEN am.amname::text ELSE '' END AS access_method, coalesce(ts.spcname::text, '') AS tablespace,
        c.relreplident::text AS live_identity, c.relrowsecurity AS row_security, c.relforcerowsecurity AS force_row_security,
+       coalesce(x.extname::text, '') AS extension, coalesce(x.extcondition[array_position(x.extconfig, c.oid)], '') AS condition,
        coalesce(fs.srvname::text, '') AS server, ft.ftoptions AS foreign_options, {acl c.relacl r c.relowner}
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace {note pg_class c}
 LEFT JOIN pg_class toast ON toast.oid = c.reltoastrelid
 LEFT JOIN pg_am am ON am.oid = c.relam
 LEFT JOIN pg_tablespace ts ON ts.oid = c.reltablespace
 LEFT JOIN pg_foreign_table ft ON ft.ftrelid = c.oid LEFT JOIN pg_foreign_server fs ON fs.oid = ft.ftserver
-WHERE c.relkind IN ('r', 'p', 'f') AND c.relpersistence <> 't' AND {user n} AND {own pg_class c} ORDER BY n.nspname, c.relname`)
+LEFT JOIN pg_extension x ON c.oid = ANY (x.extconfig)
+WHERE c.relkind IN ('r', 'p', 'f') AND c.relpersistence <> 't' AND {user n} AND {held c} ORDER BY n.nspname, c.relname`)
 	return err
 }
 

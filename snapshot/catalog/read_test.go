@@ -38,6 +38,8 @@ func TestTheFingerprintChangesWithEveryDDLAndWithNothingElse(t *testing.T) {
 		"CREATE INDEX ON pg_temp.temporary (t)",
 		"DROP TABLE pg_temp.temporary",
 		"REFRESH MATERIALIZED VIEW app.aa_top",
+		"SELECT lo_from_bytea(4711, 'x'); COMMENT ON LARGE OBJECT 4711 IS 'x'; GRANT SELECT ON LARGE OBJECT 4711 TO cat_reader",
+		"SELECT lo_unlink(4711)",
 		"CREATE SCHEMA pgrecall; CREATE TABLE pgrecall.marks (name text PRIMARY KEY); CREATE FUNCTION pgrecall.f() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN END'",
 		"CREATE EVENT TRIGGER pgrecall_ddl ON ddl_command_end EXECUTE FUNCTION pgrecall.f()",
 		"CREATE PUBLICATION pgrecall FOR TABLE app.users",
@@ -130,8 +132,7 @@ func TestWhatTheModelLacksIsListedByKindAndName(t *testing.T) {
 		CREATE OPERATOR public.<+> (leftarg = integer, rightarg = integer, function = int4pl, commutator = operator(public.<->));
 		DROP OPERATOR public.<+> (integer, integer);
 		CREATE FUNCTION pg_catalog.stray(integer) RETURNS integer LANGUAGE sql AS 'SELECT 1'; CREATE OPERATOR pg_catalog.<+> (rightarg = integer, function = pg_catalog.stray);
-		CREATE TYPE information_schema.stray AS ENUM (); CREATE AGGREGATE information_schema.total (integer) (sfunc = int4pl, stype = integer);
-		SELECT lo_create(12345); SELECT lo_create(12346)`)
+		CREATE TYPE information_schema.stray AS ENUM (); CREATE AGGREGATE information_schema.total (integer) (sfunc = int4pl, stype = integer)`)
 	var got []string
 	for _, u := range read(t, conn).Unsupported {
 		got = append(got, u.Kind+": "+u.Name)
@@ -139,13 +140,12 @@ func TestWhatTheModelLacksIsListedByKindAndName(t *testing.T) {
 	for _, want := range []string{
 		"operator: public.<->(integer,integer)", "function: pg_catalog.stray(integer)", "operator: pg_catalog.<+>(NONE,integer)",
 		"type: information_schema.stray", "aggregate: information_schema.total(integer)",
-		"large objects: 2 of them",
 	} {
 		if !slices.Contains(got, want) {
 			t.Errorf("not listed: %s", want)
 		}
 	}
-	if len(got) != 6 {
+	if len(got) != 5 {
 		t.Errorf("%d listed:\n%s", len(got), strings.Join(got, "\n"))
 	}
 	if u := read(t, newRich(t, "rich")).Unsupported; len(u) != 0 {

@@ -104,7 +104,8 @@ func newRich(t *testing.T, name string) *pgx.Conn {
 		}{{14, "rich.sql"}, {15, "rich15.sql"}, {17, "rich17.sql"}, {18, "rich18.sql"},
 			{14, "rich_tables.sql"}, {15, "rich_tables15.sql"}, {16, "rich_tables16.sql"}, {18, "rich_tables18.sql"},
 			{14, "rich_routines.sql"}, {17, "rich_routines17.sql"}, {18, "rich_routines18.sql"},
-			{14, "rich_outside.sql"}, {15, "rich_outside15.sql"}, {16, "rich_outside16.sql"}, {17, "rich_outside17.sql"}, {18, "rich_outside18.sql"}} {
+			{14, "rich_outside.sql"}, {15, "rich_outside15.sql"}, {16, "rich_outside16.sql"}, {17, "rich_outside17.sql"}, {18, "rich_outside18.sql"},
+			{14, "rich_largeobjects.sql"}} {
 			if server.Version() < f.since {
 				continue
 			}

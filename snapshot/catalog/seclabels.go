@@ -24,14 +24,14 @@ type labelRow struct {
 	Schema  string
 }
 
-// readLabels reads the security labels of objects. A subscription is in a shared catalog, and its labels are too.
+// readLabels reads the security labels of objects; large objects have their own. A subscription is in a shared catalog, and its labels are too.
 func (r *reader) readLabels(ctx context.Context) error {
 	var err error
 	r.labels, err = collect[labelRow](ctx, r, "reading security labels", `
 SELECT l.classoid::regclass::text AS class, l.objoid AS object, l.objsubid AS column, l.provider, l.label,
        l.objoid < 16384 OR EXISTS (SELECT FROM pg_depend m WHERE m.classid = l.classoid AND m.objid = l.objoid AND m.deptype = 'e') AS foreign,
        coalesce(i.type || ' ' || i.identity, 'object') AS what, coalesce(i.schema, '') AS schema
-FROM (SELECT classoid, objoid, objsubid, provider, label FROM pg_seclabel
+FROM (SELECT classoid, objoid, objsubid, provider, label FROM pg_seclabel WHERE classoid <> 'pg_largeobject'::regclass
       UNION ALL SELECT l.classoid, l.objoid, 0, l.provider, l.label FROM pg_shseclabel l JOIN pg_subscription s ON s.oid = l.objoid
       WHERE l.classoid = 'pg_subscription'::regclass AND s.subdbid = (SELECT oid FROM pg_database WHERE datname = current_database())) l
 CROSS JOIN LATERAL pg_identify_object(l.classoid, l.objoid, l.objsubid) i

@@ -5,6 +5,7 @@ import "slices"
 // Table is an ordinary, a partitioned or a foreign table.
 type Table struct {
 	Object
+	Configuration
 	Kind        string `json:",omitzero"` // "r" ordinary, "p" partitioned, "f" foreign
 	Persistence string `json:",omitzero"` // "p" permanent, "u" unlogged
 	FileNode    uint32 `json:",omitzero"` // pg_class.relfilenode as of the snapshot

@@ -32,14 +32,14 @@ func (r *reader) readUnsupported(ctx context.Context) error {
 	}
 	rows, err := collect[Unsupported](ctx, r, "listing objects of other kinds", `
 WITH other AS (`+strings.TrimSuffix(b.String(), "\nUNION ALL ")+`)
-SELECT coalesce(i.type, 'object') AS kind, coalesce(i.identity, '') AS name, 0::oid AS "table", 0::int8 AS count, other.why
+SELECT coalesce(i.type, 'object') AS kind, coalesce(i.identity, '') AS name, 0::oid AS "table", other.why
 FROM other CROSS JOIN LATERAL pg_identify_object(other.class, other.oid, 0) i
 UNION ALL
-SELECT 'large objects', count(*) || ' of them', 0, count(*), '' FROM pg_largeobject_metadata HAVING count(*) > 0
-UNION ALL
-SELECT CASE WHEN c.oid = ANY (e.extconfig) THEN 'extension configuration table' ELSE 'rows of extension table' END, c.oid::regclass::text, c.oid, 0, ''
+SELECT CASE c.relkind WHEN 'm' THEN 'materialized view of extension' ELSE 'rows of extension table' END, c.oid::regclass::text, c.oid,
+       CASE c.relkind WHEN 'm' THEN 'it is as CREATE EXTENSION makes it' ELSE 'they are as CREATE EXTENSION makes them; pg_dump leaves them out as well' END
 FROM pg_extension e JOIN pg_depend m ON m.deptype = 'e' AND m.refclassid = 'pg_extension'::regclass AND m.refobjid = e.oid AND m.classid = 'pg_class'::regclass
-JOIN pg_class c ON c.oid = m.objid WHERE c.relkind = 'r' OR c.oid = ANY (e.extconfig)
+JOIN pg_class c ON c.oid = m.objid JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind = 'r' AND NOT (coalesce(c.oid = ANY (e.extconfig), false) AND {user n}) OR c.relkind = 'm' AND c.oid = ANY (e.extconfig)
 ORDER BY 1, 2`)
 	r.c.Unsupported = append(r.c.Unsupported, rows...)
 	return err
