@@ -62,7 +62,7 @@ func newOracle() *cobra.Command {
 }
 
 func newCatalog() *cobra.Command {
-	o := tables.Options{Log: os.Stderr}
+	var o tables.Options
 	c := &cobra.Command{
 		Use:   "catalog",
 		Short: "Measure reading and planning the catalog of very many tables, beside pg_dump",
@@ -71,8 +71,9 @@ func newCatalog() *cobra.Command {
 	}
 	f := c.Flags()
 	f.IntVar(&o.Tables, "tables", 50_000, "how many tables")
-	f.BoolVar(&o.Restore, "restore", false, "also restore all of them into an empty database")
-	f.StringVar(&o.Dir, "dir", "", "`folder` for the server (default: a temporary one)")
+	f.BoolVar(&o.Restore, "restore", false, "also take a snapshot, and restore it into an empty database")
+	f.StringVar(&o.Dir, "dir", "", "`folder` for the server, which is kept for the next run (default: a temporary one)")
+	f.StringVar(&o.PgDump, "pg-dump", "", "the peer's `program` (default: of the server programs)")
 	f.StringVar(&o.PostgreSQL, "postgresql", "", "`folder` of the server programs (default: searched)")
 	return c
 }

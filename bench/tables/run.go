@@ -3,7 +3,6 @@
 package tables
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -18,6 +17,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"github.com/pgrecall/pgrecall/engine"
 	"github.com/pgrecall/pgrecall/engine/pgtemp"
 	"github.com/pgrecall/pgrecall/snapshot"
 	"github.com/pgrecall/pgrecall/snapshot/catalog"
@@ -27,20 +27,25 @@ import (
 type Options struct {
 	// Tables is their number; each has ten columns, a primary key, another index, a sequence and a comment.
 	Tables int
-	// Restore also makes the objects in another database, with one connection.
+	// Restore also takes a snapshot, and plans and does a restore of it into another database.
 	Restore bool
-	// Dir holds the server, which is kept and used again; empty is a temporary folder. PostgreSQL is the folder of its programs; empty searches.
+	// Dir holds the server, which is kept and used again; empty is a temporary folder. PostgreSQL is the folder of its
+	// programs; empty searches.
 	Dir, PostgreSQL string
-	Log             io.Writer
+	// PgDump is the peer; empty is the server's own.
+	PgDump string
 }
 
 // database is the name of the measured one.
 const database = "many"
 
-// Run makes the database and prints what each step took: seconds, and the most memory that this process ever held in it.
+// Run makes the database and prints of each step how long it took, the processor time of this process and of the server,
+// and the most memory that this process held in it.
 func Run(ctx context.Context, o Options, out io.Writer) (err error) {
 	server, err := pgtemp.Start(ctx, pgtemp.Options{Dir: o.Dir, BinDir: o.PostgreSQL, Settings: map[string]string{
-		"fsync": "off", "full_page_writes": "off", "autovacuum": "off", "shared_buffers": "256MB", "max_wal_size": "4GB"}})
+		"fsync": "off", "full_page_writes": "off", "autovacuum": "off", "shared_buffers": "256MB", "max_wal_size": "4GB",
+		"max_locks_per_transaction": "2048", // pg_dump locks all tables at once
+	}})
 	if err != nil {
 		return err
 	}
@@ -49,11 +54,46 @@ func Run(ctx context.Context, o Options, out io.Writer) (err error) {
 		end = server.Stop
 	}
 	defer func() { err = errors.Join(err, end()) }()
-	m := &measurement{server: server, out: out}
+	m := &measurement{server: server, out: out, pgDump: o.PgDump}
+	if m.pgDump == "" {
+		m.pgDump = filepath.Join(server.BinDir(), "pg_dump")
+	}
+	fmt.Fprintf(out, "%-30s %10s %10s %10s %10s %8s\n", "", "seconds", "own CPU", "server CPU", "peak MiB", "queries")
 	if err := m.fill(ctx, o.Tables); err != nil {
 		return err
 	}
-	return m.run(ctx, o)
+	if err := m.catalog(ctx); err != nil {
+		return err
+	}
+	if o.Restore {
+		return m.restore(ctx)
+	}
+	return nil
+}
+
+// measurement prints one line for each step.
+type measurement struct {
+	server *pgtemp.Server
+	out    io.Writer
+	pgDump string
+}
+
+// step runs one step. Memory is counted anew from its beginning on.
+func (m *measurement) step(what string, do func() (queries int, err error)) error {
+	debug.FreeOSMemory()
+	forgetPeak()
+	own, servers, began := ownCPU(), serverCPU(m.server.DataDir()), time.Now()
+	queries, err := do()
+	if err != nil {
+		return fmt.Errorf("%s: %w", what, err)
+	}
+	count := ""
+	if queries > 0 {
+		count = fmt.Sprint(queries)
+	}
+	_, err = fmt.Fprintf(m.out, "%-30s %10.2f %10.2f %10.2f %10d %8s\n", what, time.Since(began).Seconds(), (ownCPU() - own).Seconds(),
+		(serverCPU(m.server.DataDir()) - servers).Seconds(), peak()>>20, count)
+	return err
 }
 
 // fill makes the database, unless the folder's server has it from a run before.
@@ -75,66 +115,63 @@ func (m *measurement) fill(ctx context.Context, n int) error {
 	if _, err := m.server.NewDatabase(ctx, database); err != nil {
 		return err
 	}
-	return m.step("make the database", func() error { return fill(ctx, m.server.ConnString(database), n) })
+	return m.step("make the database", func() (int, error) { return 0, fill(ctx, m.server.ConnString(database), n) })
 }
 
-// measurement prints one line for each step.
-type measurement struct {
-	server *pgtemp.Server
-	out    io.Writer
-}
-
-// step runs one step. Memory is counted anew from each step's beginning on.
-func (m *measurement) step(what string, do func() error) error {
-	debug.FreeOSMemory()
-	forgetPeak()
-	began := time.Now()
-	if err := do(); err != nil {
-		return fmt.Errorf("%s: %w", what, err)
-	}
-	fmt.Fprintf(m.out, "%-34s %8.2f s  peak %5d MiB\n", what, time.Since(began).Seconds(), peak()>>20)
-	return nil
-}
-
-func (m *measurement) run(ctx context.Context, o Options) error {
-	config, err := pgx.ParseConfig(m.server.ConnString(database))
-	if err != nil {
-		return err
-	}
-	conn, err := snapshot.Connect(ctx, config, "")
-	if err != nil {
-		return err
-	}
-	defer conn.Close(context.WithoutCancel(ctx))
-	q := &counted{Querier: conn}
+// catalog reads and plans, each step in a session of its own, as a cold one is what a snapshot or a restore has.
+func (m *measurement) catalog(ctx context.Context) error {
 	var c *catalog.Catalog
 	var model []byte
 	var script catalog.Script
-	steps := []struct {
-		what string
-		do   func() error
-	}{
-		{"Fingerprint", func() (err error) { _, err = catalog.Fingerprint(ctx, q); return err }},
-		{"Read, cold", func() (err error) { c, err = readAll(ctx, conn, q); return err }},
-		{"Read, warm", func() (err error) { c, err = readAll(ctx, conn, q); return err }},
-		{"write the model as JSON", func() (err error) { model, err = json.Marshal(c); return err }},
-		{"read the model from JSON", func() error { c = new(catalog.Catalog); return json.Unmarshal(model, c) }},
-		{"plan the DDL", func() (err error) { script, err = c.DDL(catalog.DDLOptions{}); return err }},
-		{"plan the drops", func() error { script.Drops(); return nil }},
-		{"pg_dump --schema-only", func() error { return m.dump(ctx, "--schema-only") }},
-		{"pg_dump --schema-only, again", func() error { return m.dump(ctx, "--schema-only") }},
+	session := func(do func(q catalog.Querier) error) (queries int, err error) {
+		config, err := pgx.ParseConfig(m.server.ConnString(database))
+		if err != nil {
+			return 0, err
+		}
+		conn, err := snapshot.Connect(ctx, config, "")
+		if err != nil {
+			return 0, err
+		}
+		defer conn.Close(context.WithoutCancel(ctx))
+		q := &counted{}
+		err = pgx.BeginTxFunc(ctx, conn, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
+			q.Querier = tx
+			return do(q)
+		})
+		return q.n, err
 	}
-	for _, s := range steps {
-		before := q.n
+	read := func() (int, error) {
+		return session(func(q catalog.Querier) (err error) { c, err = catalog.Read(ctx, q); return err })
+	}
+	dump := func() (int, error) {
+		text, err := exec.CommandContext(ctx, m.pgDump, "--schema-only", "--no-sync", "-f", os.DevNull, "-d", m.server.ConnString(database)).CombinedOutput()
+		if err != nil {
+			return 0, fmt.Errorf("%w: %s", err, text)
+		}
+		return 0, nil
+	}
+	for _, s := range []struct {
+		what string
+		do   func() (int, error)
+	}{
+		{"Fingerprint", func() (int, error) {
+			return session(func(q catalog.Querier) error { _, err := catalog.Fingerprint(ctx, q); return err })
+		}},
+		{"Read", read},
+		{"pg_dump --schema-only", dump},
+		{"Read, again", func() (int, error) { c = nil; return read() }},
+		{"pg_dump --schema-only, again", dump},
+		{"write the model as JSON", func() (_ int, err error) { model, err = json.Marshal(c); return 0, err }},
+		{"read the model from JSON", func() (int, error) { c = new(catalog.Catalog); return 0, json.Unmarshal(model, c) }},
+		{"plan the DDL", func() (_ int, err error) { script, err = c.DDL(catalog.DDLOptions{}); return 0, err }},
+		{"plan the drops", func() (int, error) { script.Drops(); return 0, nil }},
+	} {
 		if err := m.step(s.what, s.do); err != nil {
 			return err
 		}
-		if q.n > before {
-			fmt.Fprintf(m.out, "%-34s %8d queries\n", "", q.n-before)
-		}
 	}
-	fmt.Fprintf(m.out, "%d tables, %d bytes of JSON, %d statements\n", len(c.Tables), len(model), len(script.Statements))
-	return nil
+	_, err := fmt.Fprintf(m.out, "%d tables, %d bytes of JSON, %d statements\n", len(c.Tables), len(model), len(script.Statements))
+	return err
 }
 
 // counted counts queries.
@@ -149,23 +186,48 @@ func (c *counted) Query(ctx context.Context, sql string, args ...any) (pgx.Rows,
 	return c.Querier.Query(ctx, sql, args...)
 }
 
-func readAll(ctx context.Context, conn *pgx.Conn, q *counted) (c *catalog.Catalog, err error) {
-	if _, err = conn.Exec(ctx, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"); err != nil {
-		return nil, err
+// restore takes a snapshot and restores it, first as a plan alone.
+func (m *measurement) restore(ctx context.Context) error {
+	dir, err := os.MkdirTemp("", "pgrecall-tables-")
+	if err != nil {
+		return err
 	}
-	if c, err = catalog.Read(ctx, q); err != nil {
-		return nil, err
+	defer os.RemoveAll(dir)
+	place := engine.Place{Repository: dir, Source: database}
+	if err := m.step("snapshot", func() (int, error) {
+		_, err := engine.Snapshot(ctx, engine.SnapshotOptions{Place: place, DB: m.server.ConnString(database)})
+		return 0, err
+	}); err != nil {
+		return err
 	}
-	_, err = conn.Exec(ctx, "COMMIT")
-	return c, err
-}
-
-// dump runs the peer.
-func (m *measurement) dump(ctx context.Context, args ...string) error {
-	program := cmp.Or(os.Getenv("BENCH_PG_DUMP"), filepath.Join(m.server.BinDir(), "pg_dump"))
-	args = append(args, "--no-sync", "-f", os.DevNull, "-d", m.server.ConnString(database))
-	if text, err := exec.CommandContext(ctx, program, args...).CombinedOutput(); err != nil {
-		return fmt.Errorf("%w: %s", err, text)
+	to, err := m.server.NewDatabase(ctx, fmt.Sprintf("copy_%d", time.Now().Unix()))
+	if err != nil {
+		return err
+	}
+	for _, s := range []struct {
+		what   string
+		change func(*engine.RestoreOptions)
+	}{
+		{"restore --dry-run", func(o *engine.RestoreOptions) { o.DryRun = true }},
+		{"restore", func(*engine.RestoreOptions) {}},
+		{"restore --clean --dry-run", func(o *engine.RestoreOptions) { o.Clean, o.DryRun = true, true }},
+		{"restore --data-only --dry-run", func(o *engine.RestoreOptions) { o.Scope, o.DryRun = engine.RestoreDataOnly, true }},
+	} {
+		o := engine.RestoreOptions{Place: place, To: to}
+		s.change(&o)
+		var phases []engine.Phase
+		if err := m.step(s.what, func() (int, error) {
+			r, err := engine.Restore(ctx, o)
+			if err == nil {
+				phases = r.Phases
+			}
+			return 0, err
+		}); err != nil {
+			return err
+		}
+		for _, p := range phases {
+			fmt.Fprintf(m.out, "  %-28s %10.2f\n", p.Name, p.Seconds)
+		}
 	}
 	return nil
 }
