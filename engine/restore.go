@@ -56,6 +56,11 @@ type RestoreOptions struct {
 	NoLargeObjects bool
 	// NoSecurityLabels leaves out security labels: a target takes them only with their provider loaded.
 	NoSecurityLabels bool
+	ObjectOptions
+	// ExcludeTableData are psql's patterns of tables that are made and get no rows.
+	ExcludeTableData []string
+	// TablesOnly leaves out what the tables that Tables choose need: it has to be on the target.
+	TablesOnly bool
 	GlobalsOptions
 	// CatalogOfSnapshot accepts objects as of the snapshot where statements that change no table's layout lie between it and the target.
 	CatalogOfSnapshot bool
@@ -247,7 +252,8 @@ type restore struct {
 	plan           RestorePlan
 	result         *RestoreResult
 	drops          []string
-	rounds         []int // in which round each of wanted is loaded; nil: all in one
+	rounds         []int             // in which round each of wanted is loaded; nil: all in one
+	left           []catalog.LeftOut // what the options leave out
 
 	notDone sync.Mutex // guards result.NotDone
 }
@@ -291,6 +297,9 @@ func (r *restore) choose(ctx context.Context) (err error) {
 	}
 	c, body, selected, err := r.fitting(ctx, choices)
 	if err != nil {
+		return err
+	}
+	if r.catalog, r.left, err = r.o.reduce(r.catalog, len(r.o.Tables) > 0); err != nil {
 		return err
 	}
 	if r.past, err = newHistory(ctx, r.held, c, body, r.catalog); err != nil {
@@ -349,7 +358,7 @@ func (r *restore) fitting(ctx context.Context, choices []plan.Choice) (c plan.Ch
 			if r.catalog, err = readCatalog(body); err != nil {
 				return c, nil, nil, err
 			}
-			tables, err := r.catalog.Select(catalog.Selection{Tables: r.o.Tables})
+			tables, err := r.catalog.Select(catalog.Selection{Tables: r.o.Tables, ExcludeTables: r.o.ExcludeTables})
 			if err != nil {
 				if unmatched := new(catalog.UnmatchedError); errors.As(err, &unmatched) {
 					missing = windowf("nothing matches: snapshot %v: %w", c.Base.Envelope.ID, err)
@@ -360,6 +369,9 @@ func (r *restore) fitting(ctx context.Context, choices []plan.Choice) (c plan.Ch
 			left := withoutRows(tables, body)
 			if r.wantsLargeObjects() && lacksLargeObjects(r.catalog, body) {
 				left = append(left, "the large objects")
+			}
+			if r.o.Scope == RestoreSchemaOnly {
+				left = nil
 			}
 			if len(left) > 0 && later == nil {
 				later, lacks = &c, strings.Join(left, ", ")
@@ -400,7 +412,7 @@ func withoutRows(tables []*catalog.Table, body *format.Body) []string {
 // ddlOptions says which part of the catalog is restored, and under which names.
 func (r *restore) ddlOptions(selected []*catalog.Table) (catalog.DDLOptions, error) {
 	o := catalog.DDLOptions{NoOwner: r.o.NoOwner, NoPrivileges: r.o.NoPrivileges, NoTablespaces: r.o.NoTablespaces, NoSecurityLabels: r.o.NoSecurityLabels,
-		IntoSchema: r.o.IntoSchema}
+		NoComments: r.o.NoComments, IntoSchema: r.o.IntoSchema}
 	if r.o.IntoSchema == wal.Schema {
 		return o, usagef("--into-schema %s: that schema is pgrecall's own on a source, and no part of a backup; name another", wal.Schema)
 	}
@@ -490,7 +502,7 @@ func (r *restore) describe(source string, notIncluded []string) {
 	if !c.Instant {
 		p.Log = c.Base.Chain.Log.Log
 	}
-	for _, l := range r.script.LeftOut {
+	for _, l := range slices.Concat(r.left, r.script.LeftOut) {
 		p.LeftOut = append(p.LeftOut, l.What+": "+l.Why)
 	}
 	for _, u := range r.catalog.Unsupported {

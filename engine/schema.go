@@ -1,9 +1,12 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
+	"slices"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/pgrecall/pgrecall/snapshot/catalog"
@@ -21,6 +24,7 @@ type SchemaOptions struct {
 	// Sections by their names, pre-data, data and post-data; none are pre-data and post-data.
 	Sections                                               []string
 	NoOwner, NoPrivileges, NoTablespaces, NoSecurityLabels bool
+	ObjectOptions
 	// CatalogOfSnapshot accepts objects as of the snapshot where statements that change no table's layout lie between it and the target.
 	CatalogOfSnapshot bool
 	// GlobalsOnly writes what the databases of the server share instead, with the passwords of roles or, NoRolePasswords, without.
@@ -39,22 +43,26 @@ func Schema(ctx context.Context, o SchemaOptions, w io.Writer) error {
 	if o.GlobalsOnly {
 		return o.writeGlobals(ctx, w)
 	}
+	if o.Live && o.Target != (Target{}) {
+		return usagef("a recovery target is a point of a repository; a live database is written as it is")
+	}
 	options := catalog.SQLOptions{Sections: sections, Sequences: map[uint32]catalog.SequenceValue{}}
 	var script catalog.Script
 	if o.Live {
-		if o.Target != (Target{}) {
-			return usagef("a recovery target is a point of a repository; a live database is written as it is")
-		}
-		script, err = o.live(ctx, options.Sequences)
+		script, err = o.live(ctx, &options)
 	} else {
-		script, err = o.recorded(ctx, options.Sequences)
+		script, err = o.recorded(ctx, &options)
 	}
 	if err != nil {
 		return err
 	}
 	tracer := tracing(o.Tracer)
-	for _, left := range script.LeftOut {
+	for _, left := range slices.Concat(options.NotWritten, script.LeftOut) {
 		tracer.Note(Note{LevelWarn, fmt.Sprintf("not written: %s: %s", left.What, left.Why)})
+	}
+	secret := func(s catalog.Statement) bool { return s.Secret }
+	if slices.ContainsFunc(script.Statements, secret) {
+		tracer.Note(Note{LevelWarn, "the SQL holds passwords, of user mappings or subscriptions"})
 	}
 	return script.WriteSQL(w, options)
 }
@@ -78,8 +86,9 @@ func parseSections(names []string) ([]catalog.Section, error) {
 	return sections, nil
 }
 
-// live reads a database at one instant.
-func (o *SchemaOptions) live(ctx context.Context, values map[uint32]catalog.SequenceValue) (script catalog.Script, err error) {
+// live reads a database at one instant. PostgreSQL's functions that print definitions answer as of now and not as of the
+// instant, so that all is read again where objects changed meanwhile.
+func (o *SchemaOptions) live(ctx context.Context, options *catalog.SQLOptions) (script catalog.Script, err error) {
 	config, err := parseConn(o.DB)
 	if err != nil {
 		return script, err
@@ -89,78 +98,140 @@ func (o *SchemaOptions) live(ctx context.Context, values map[uint32]catalog.Sequ
 		return script, err
 	}
 	defer hangUp(ctx, conn)
-	err = pgx.BeginTxFunc(ctx, conn, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
-		c, err := catalog.Read(ctx, tx)
-		if err != nil {
-			return fmt.Errorf("read the catalog: %w", err)
+	for try := 1; ; try++ {
+		var before, after string
+		var c *catalog.Catalog
+		readErr := pgx.BeginTxFunc(ctx, conn, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) (err error) {
+			if before, err = catalog.Fingerprint(ctx, tx); err != nil {
+				return err
+			}
+			if c, err = catalog.Read(ctx, tx); err != nil {
+				return fmt.Errorf("read the catalog: %w", err)
+			}
+			if slices.Contains(options.Sections, catalog.Data) {
+				return o.readSequences(ctx, tx, c, options.Sequences)
+			}
+			return nil
+		})
+		if before == "" || ctx.Err() != nil {
+			return script, readErr
 		}
-		noteUnread(tracing(o.Tracer), c)
-		if script, err = o.script(c); err != nil {
-			return err
+		if after, err = catalog.Fingerprint(ctx, conn); err != nil {
+			return script, err
 		}
-		return readSequences(ctx, tx, values)
-	})
-	return script, err
-}
-
-// noteUnread says what a catalog could not hold.
-func noteUnread(tracer Tracer, c *catalog.Catalog) {
-	for _, u := range c.Unsupported {
-		tracer.Note(Note{LevelWarn, fmt.Sprintf("not written: %s %s", u.Kind, u.Name)})
+		switch {
+		case before == after && readErr != nil:
+			return script, readErr
+		case before == after:
+			return o.script(c, options)
+		case try == mostReads:
+			return script, fmt.Errorf("objects of database %q changed during each of %d readings; try again when DDL runs less often", conn.Config().Database, mostReads)
+		}
+		clear(options.Sequences)
 	}
 }
 
-func (o *SchemaOptions) script(c *catalog.Catalog) (catalog.Script, error) {
-	options := catalog.DDLOptions{NoOwner: o.NoOwner, NoPrivileges: o.NoPrivileges, NoTablespaces: o.NoTablespaces, NoSecurityLabels: o.NoSecurityLabels}
+// mostReads bounds how often a catalog is read again.
+const mostReads = 8
+
+// script is the SQL of a catalog's objects.
+func (o *SchemaOptions) script(c *catalog.Catalog, options *catalog.SQLOptions) (script catalog.Script, err error) {
+	ddl := catalog.DDLOptions{NoOwner: o.NoOwner, NoPrivileges: o.NoPrivileges, NoTablespaces: o.NoTablespaces, NoSecurityLabels: o.NoSecurityLabels, NoComments: o.NoComments}
 	if len(o.Tables) > 0 {
-		tables, err := c.Select(catalog.Selection{Tables: o.Tables})
+		tables, err := c.Select(catalog.Selection{Tables: o.Tables, ExcludeTables: o.ExcludeTables})
 		if err != nil {
-			return catalog.Script{}, windowf("nothing matches: %w", err)
+			return script, windowf("nothing matches: %w", err)
 		}
-		options.Tables = map[uint32]bool{}
+		ddl.Tables = map[uint32]bool{}
 		for _, t := range tables {
-			options.Tables[t.OID] = true
+			ddl.Tables[t.OID] = true
 		}
 	}
-	script, err := c.DDL(options)
+	reduced, left, err := o.reduce(c, ddl.Tables != nil)
 	if err != nil {
+		return script, err
+	}
+	options.NotWritten = slices.Concat(left, unhandled(c, ddl.Tables == nil))
+	if script, err = reduced.DDL(ddl); err != nil {
 		return script, usagef("%w", err)
 	}
 	return script, nil
 }
 
-// readSequences reads the values of the sequences that the role may read; one that never gave a value has none.
-func readSequences(ctx context.Context, tx pgx.Tx, values map[uint32]catalog.SequenceValue) error {
-	rows, err := tx.Query(ctx, `SELECT q.oid, q.value FROM (
-		SELECT seqrelid AS oid, CASE WHEN pg_catalog.has_sequence_privilege(seqrelid, 'USAGE, SELECT') THEN pg_catalog.pg_sequence_last_value(seqrelid) END AS value
-		FROM pg_catalog.pg_sequence) q WHERE q.value IS NOT NULL`)
-	if err != nil {
-		return fmt.Errorf("read the values of sequences: %w", err)
+// unhandled are the objects that the model does not hold; tables that were chosen do without.
+func unhandled(c *catalog.Catalog, whole bool) (left []catalog.LeftOut) {
+	for _, u := range c.Unsupported {
+		if whole {
+			left = append(left, catalog.LeftOut{What: u.Kind + " " + u.Name, Why: cmp.Or(u.Why, "this version does not handle its kind")})
+		}
 	}
-	var oid uint32
-	var last int64
-	_, err = pgx.ForEachRow(rows, []any{&oid, &last}, func() error {
-		values[oid] = catalog.SequenceValue{Last: last, Called: true}
-		return nil
-	})
+	return left
+}
+
+// readSequences reads the values of the sequences that the role may read, as of now: they know no snapshot.
+func (o *SchemaOptions) readSequences(ctx context.Context, tx pgx.Tx, c *catalog.Catalog, values map[uint32]catalog.SequenceValue) error {
+	var oids []uint32
+	for i := range c.Sequences {
+		oids = append(oids, c.Sequences[i].OID)
+	}
+	rows, err := tx.Query(ctx, `SELECT c.oid, pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.relname), pg_catalog.has_sequence_privilege(c.oid, 'SELECT')
+		FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+		WHERE c.oid = ANY ($1::oid[]) AND NOT (pg_catalog.pg_is_in_recovery() AND c.relpersistence = 'u') ORDER BY c.oid`, oids)
 	if err != nil {
-		return fmt.Errorf("read the values of sequences: %w", err)
+		return fmt.Errorf("list the sequences: %w", err)
+	}
+	type sequence struct {
+		OID      uint32
+		Name     string
+		Readable bool
+	}
+	sequences, err := pgx.CollectRows(rows, pgx.RowToStructByPos[sequence])
+	if err != nil {
+		return fmt.Errorf("list the sequences: %w", err)
+	}
+	var unread []string
+	var readable []sequence
+	for _, s := range sequences {
+		if s.Readable {
+			readable = append(readable, s)
+		} else {
+			unread = append(unread, s.Name)
+		}
+	}
+	if len(unread) > 0 {
+		tracing(o.Tracer).Note(Note{LevelWarn, "the values of these sequences are not written, as the role may not read them (GRANT SELECT ON SEQUENCE): " + fewOf(unread, 12)})
+	}
+	for some := range slices.Chunk(readable, existsBatch) {
+		queries := make([]string, len(some))
+		for i, s := range some {
+			queries[i] = fmt.Sprintf("SELECT %d::oid, last_value, is_called FROM %s", s.OID, s.Name)
+		}
+		rows, err := tx.Query(ctx, strings.Join(queries, " UNION ALL "))
+		if err != nil {
+			return fmt.Errorf("read the values of sequences: %w", err)
+		}
+		var oid uint32
+		var v catalog.SequenceValue
+		if _, err := pgx.ForEachRow(rows, []any{&oid, &v.Last, &v.Called}, func() error { values[oid] = v; return nil }); err != nil {
+			return fmt.Errorf("read the values of sequences: %w", err)
+		}
 	}
 	return nil
 }
 
 // recorded takes the objects out of the repository, by the same choice and with the same checks as a restore.
-func (o *SchemaOptions) recorded(ctx context.Context, values map[uint32]catalog.SequenceValue) (catalog.Script, error) {
+func (o *SchemaOptions) recorded(ctx context.Context, options *catalog.SQLOptions) (catalog.Script, error) {
 	r := newRestore(RestoreOptions{Place: o.Place, Target: o.Target, Tables: o.Tables, Scope: RestoreSchemaOnly, CatalogOfSnapshot: o.CatalogOfSnapshot,
-		NoOwner: o.NoOwner, NoPrivileges: o.NoPrivileges, NoTablespaces: o.NoTablespaces, NoSecurityLabels: o.NoSecurityLabels, Tracer: o.Tracer})
+		NoOwner: o.NoOwner, NoPrivileges: o.NoPrivileges, NoTablespaces: o.NoTablespaces, NoSecurityLabels: o.NoSecurityLabels,
+		ObjectOptions: o.ObjectOptions, Tracer: o.Tracer})
 	if err := r.choose(ctx); err != nil {
 		return catalog.Script{}, err
 	}
-	noteUnread(r.tracer, r.catalog)
+	options.NotWritten = slices.Concat(r.left, unhandled(r.catalog, len(o.Tables) == 0))
 	for i := range r.catalog.Sequences {
 		q := &r.catalog.Sequences[i]
 		if s, sampled := r.past.sequence(q.OID, q.Increment < 0); sampled {
-			values[q.OID] = catalog.SequenceValue{Last: s.Value, Called: s.Called}
+			options.Sequences[q.OID] = catalog.SequenceValue{Last: s.Value, Called: s.Called}
 		}
 	}
 	return r.script, nil

@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/pgrecall/pgrecall/engine"
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 func newRestore(s *session) *cobra.Command {
@@ -79,8 +80,17 @@ is checked first; what exists on the target is never touched unless --clean says
 	f.BoolVar(&o.DryRun, "dry-run", false, "check and print the plan, change nothing")
 	addGlobals(f, &o)
 	all.add(f, "every source, each into the database of its own name, which is made where it is not there; --to names any database of the target")
+	addObjects(f, &o.ObjectOptions)
 	addTarget(f, &target)
 	return s.addJSON(c)
+}
+
+// addObjects adds the flags that leave something out.
+func addObjects(f *pflag.FlagSet, o *engine.ObjectOptions) {
+	f.StringArrayVarP(&o.ExcludeTables, "exclude-table", "T", nil, "leave out tables that match the `pattern`, and what needs them; repeatable")
+	f.BoolVar(&o.NoComments, "no-comments", false, "leave out comments")
+	f.BoolVar(&o.NoPublications, "no-publications", false, "leave out publications")
+	f.BoolVar(&o.NoSubscriptions, "no-subscriptions", false, "leave out subscriptions")
 }
 
 func scope(schemaOnly, dataOnly bool) (engine.RestoreScope, error) {

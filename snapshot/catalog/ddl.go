@@ -98,6 +98,8 @@ type Script struct {
 	// Needed are sequences whose CREATE has IfMissing: their value is to be set only if
 	// that statement ran.
 	Needed map[uint32]Name
+
+	of *Catalog
 }
 
 // DDLOptions say what DDL makes. The zero value restores everything under its own name.
@@ -119,6 +121,7 @@ type DDLOptions struct {
 	NoTablespaces bool // all goes where the target database puts it
 	// NoSecurityLabels leaves out security labels, for a target without their providers.
 	NoSecurityLabels bool
+	NoComments       bool
 }
 
 // planner makes one script.
@@ -199,7 +202,7 @@ func (c *Catalog) DDL(o DDLOptions) (Script, error) {
 func newPlanner(c *Catalog, o DDLOptions) *planner {
 	p := &planner{
 		c: c, o: o, nodes: map[Ref]*node{}, names: newNamer(), dependsOf: map[Ref][]Ref{}, schemas: map[string]uint32{}, tables: map[uint32]*Table{}, views: map[uint32]*View{},
-		s:         &Script{Tables: map[uint32]Name{}, Sequences: map[uint32]Name{}, Needed: map[uint32]Name{}},
+		s:         &Script{of: c, Tables: map[uint32]Name{}, Sequences: map[uint32]Name{}, Needed: map[uint32]Name{}},
 		sequences: map[uint32]*Sequence{}, owned: map[uint32][]*Sequence{}, constraints: map[uint32]*Constraint{},
 		indexName: map[uint32]Name{}, selected: map[uint32]bool{}, extensions: map[string]bool{},
 	}
@@ -347,7 +350,7 @@ func (p *planner) addOwner(d described) {
 
 // addComment adds an object's comment and security labels.
 func (p *planner) addComment(d described) {
-	if d.comment != "" {
+	if d.comment != "" && !p.o.NoComments {
 		p.addNote(d, "COMMENT", "COMMENT ON "+d.kind+" "+d.sql+" IS "+strings.TrimSpace(quoteLiteral(d.comment)))
 	}
 	if p.o.NoSecurityLabels {

@@ -2,10 +2,12 @@ package catalog
 
 import (
 	"bufio"
+	"cmp"
 	"fmt"
 	"io"
 	"slices"
 	"strings"
+	"unicode"
 )
 
 // SQLOptions say what Script.WriteSQL writes.
@@ -15,6 +17,8 @@ type SQLOptions struct {
 	Sections []Section
 	// Sequences are the values that Data sets, by the source's oid of a sequence; what is not in it stays at its start.
 	Sequences map[uint32]SequenceValue
+	// NotWritten are things that the script can not make; they stand in comments before it, with what it leaves out itself.
+	NotWritten []LeftOut
 }
 
 // SequenceValue is the last value of a sequence and whether it was given.
@@ -23,14 +27,26 @@ type SequenceValue struct {
 	Called bool
 }
 
-// session is what a session must have set before it runs a script; see the package's doc.
-const session = `SET statement_timeout = 0;
-SET lock_timeout = 0;
-SET client_encoding = 'UTF8';
+// session is what a session must have set before it runs a script; see the package's doc. The first line is what the
+// bytes of all others are. Default expressions hold values as a session of Read's has them printed: with settings of its own
+// another would read '-1 days +02:00' or '$1,50' for something else. transaction_timeout came with version 17.
+const session = `SET client_encoding = 'UTF8';
 SET standard_conforming_strings = on;
+SET statement_timeout = 0;
+SET lock_timeout = 0;
+SET idle_in_transaction_session_timeout = 0;
+DO $$BEGIN PERFORM pg_catalog.set_config(name, '0', false) FROM pg_catalog.pg_settings WHERE name = 'transaction_timeout'; END$$;
+SET default_transaction_read_only = off;
 SET check_function_bodies = off;
-SET xmloption = content;
 SET row_security = on;
+SET default_tablespace = '';
+SET default_table_access_method = heap;
+SET datestyle = ISO;
+SET intervalstyle = postgres;
+SET timezone = 'UTC';
+SET lc_monetary = 'C';
+SET array_nulls = on;
+SET xmloption = content;
 SET client_min_messages = warning;
 SELECT pg_catalog.set_config('search_path', '', false);
 `
@@ -38,23 +54,25 @@ SELECT pg_catalog.set_config('search_path', '', false);
 // WriteSQL writes the script as SQL that psql runs into an empty database. Equal scripts and options give equal bytes.
 // Statements that hold passwords are written with them.
 //
-// What psql would take for more than SQL stays out of its way: names stand in comments without line ends, and every
-// other text from the database is inside quotes, or in an expression as PostgreSQL itself printed it.
+// What psql would take for more than SQL stays out of its way (see forPsql), and names stand in comments without
+// line ends or anything else that is not seen. A statement that can not be written so is an error, and the script is not
+// complete.
 func (s Script) WriteSQL(w io.Writer, o SQLOptions) error {
-	b := bufio.NewWriter(w)
+	b := &sqlWriter{Writer: bufio.NewWriter(w), objects: s.objects()}
 	b.WriteString(session)
+	b.notWritten(slices.Concat(o.NotWritten, s.LeftOut))
 	for _, section := range []Section{PreData, Data, PostData} {
 		if !slices.Contains(o.Sections, section) {
 			continue
 		}
 		fmt.Fprintf(b, "\n-- %s\n", section)
 		if section == Data {
-			s.writeSequences(b, o.Sequences)
+			b.sequences(s, o.Sequences)
 			continue
 		}
 		for i := range s.Statements {
 			if x := &s.Statements[i]; x.Section == section && !x.fills() {
-				x.write(b)
+				b.statement(x)
 			}
 		}
 	}
@@ -62,11 +80,11 @@ func (s Script) WriteSQL(w io.Writer, o SQLOptions) error {
 	if slices.Contains(o.Sections, Data) && slices.Contains(o.Sections, PostData) {
 		for i := range s.Statements {
 			if x := &s.Statements[i]; x.fills() {
-				x.write(b)
+				b.statement(x)
 			}
 		}
 	}
-	if err := b.Flush(); err != nil {
+	if err := cmp.Or(b.failed, b.Flush()); err != nil {
 		return fmt.Errorf("write the SQL: %w", err)
 	}
 	return nil
@@ -75,7 +93,32 @@ func (s Script) WriteSQL(w io.Writer, o SQLOptions) error {
 // fills says that a statement computes rows.
 func (s *Statement) fills() bool { return s.Kind == "MATERIALIZED VIEW DATA" }
 
-func (s *Statement) write(b *bufio.Writer) {
+// sqlWriter writes statements under headings.
+type sqlWriter struct {
+	*bufio.Writer
+	objects map[uint32]*Object
+	heading string
+	failed  error
+}
+
+// objects are those of the source by oid; of an oid that two catalogs gave there is none.
+func (s Script) objects() map[uint32]*Object {
+	objects := map[uint32]*Object{}
+	if s.of == nil {
+		return objects
+	}
+	for o := range s.of.objects() {
+		h := o.head()
+		if _, twice := objects[h.OID]; twice {
+			h = nil
+		}
+		objects[o.head().OID] = h
+	}
+	return objects
+}
+
+// statement writes one, under a heading unless it is of the object above.
+func (b *sqlWriter) statement(s *Statement) {
 	sql := s.SQL
 	// An empty database has its schema public, and perhaps extensions of its template.
 	if s.IfMissing && s.at.oid != "" {
@@ -85,30 +128,64 @@ func (s *Statement) write(b *bufio.Writer) {
 			}
 		}
 	}
-	fmt.Fprintf(b, "\n-- %s: %s\n%s;\n", s.Kind, oneLine(s.Name), sql)
+	sql, err := forPsql(sql)
+	if err != nil {
+		b.failed = cmp.Or(b.failed, fmt.Errorf("%s %s: %w", strings.ToLower(s.Kind), oneLine(s.Name), err))
+		return
+	}
+	if heading := b.headingOf(s); heading != b.heading {
+		b.heading = heading
+		fmt.Fprintf(b, "\n-- %s\n", heading)
+	}
+	fmt.Fprintf(b, "%s;\n", sql)
 }
 
-func (s Script) writeSequences(b *bufio.Writer, values map[uint32]SequenceValue) {
+// headingOf tells what a statement is of, and in which schema and whose that was on the source.
+func (b *sqlWriter) headingOf(s *Statement) string {
+	heading := "Kind: " + s.Kind + "; Name: " + oneLine(s.Name)
+	o := cmp.Or(b.objects[s.OID], b.objects[s.Table])
+	if o != nil && o.Schema != "" {
+		heading += "; Schema: " + oneLine(o.Schema)
+	}
+	if o != nil && o.Owner != "" {
+		heading += "; Owner: " + oneLine(o.Owner)
+	}
+	return heading
+}
+
+// notWritten tells what the script does not make.
+func (b *sqlWriter) notWritten(all []LeftOut) {
+	for i, left := range all {
+		if i == 0 {
+			b.WriteString("\n")
+		}
+		fmt.Fprintf(b, "-- Not written: %s: %s\n", oneLine(left.What), oneLine(left.Why))
+	}
+}
+
+func (b *sqlWriter) sequences(s Script, values map[uint32]SequenceValue) {
 	b.WriteString("-- The rows of tables are not written.\n")
 	oids := make([]uint32, 0, len(s.Sequences))
-	for oid := range s.Sequences {
-		if _, known := values[oid]; known {
-			oids = append(oids, oid)
+	for _, names := range []map[uint32]Name{s.Sequences, s.Needed} {
+		for oid := range names {
+			if _, known := values[oid]; known {
+				oids = append(oids, oid)
+			}
 		}
 	}
-	slices.SortFunc(oids, func(x, y uint32) int {
-		return strings.Compare(s.Sequences[x].SQL(), s.Sequences[y].SQL())
-	})
-	for _, oid := range oids {
+	name := func(oid uint32) string { return cmp.Or(s.Sequences[oid], s.Needed[oid]).SQL() }
+	slices.SortFunc(oids, func(x, y uint32) int { return strings.Compare(name(x), name(y)) })
+	for _, oid := range slices.Compact(oids) {
 		v := values[oid]
-		fmt.Fprintf(b, "SELECT pg_catalog.setval(%s, %d, %t);\n", strings.TrimSpace(quoteLiteral(s.Sequences[oid].SQL())), v.Last, v.Called)
+		fmt.Fprintf(b, "SELECT pg_catalog.setval(%s, %d, %t);\n", strings.TrimSpace(quoteLiteral(name(oid))), v.Last, v.Called)
 	}
 }
 
-// oneLine keeps a name from ending the comment that it stands in.
+// oneLine keeps a name from ending the comment that it stands in, and from hiding in it: control characters and those that
+// only change how others are shown become spaces.
 func oneLine(name string) string {
 	return strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f || r == '\u0085' || r == '\u2028' || r == '\u2029' {
+		if unicode.In(r, unicode.C, unicode.Zl, unicode.Zp) {
 			return ' '
 		}
 		return r
