@@ -40,8 +40,15 @@ BEGIN RETURN 1; END$f$;
 		run(t, source, sql)
 	}
 	script := ddl(t, read(t, source), catalog.DDLOptions{})
-	if made := psql(t, target, written(t, script, schemaOnly)); len(made) > 0 {
+	sql := written(t, script, schemaOnly)
+	if made := psql(t, target, sql); len(made) > 0 {
 		t.Errorf("psql ran a command: %v", made)
+	}
+	// psql would take the name for the beginning of a body, and all that follows for a part of it.
+	for _, want := range []string{`CREATE FUNCTION public."begin"()`, `CREATE FUNCTION "begin"."begin"() RETURNS "begin"."begin"`, "\nBEGIN ATOMIC\n"} {
+		if !strings.Contains(strings.Join(strings.Fields(string(sql)), " "), strings.Join(strings.Fields(want), " ")) {
+			t.Errorf("no %s in\n%s", want, sql)
+		}
 	}
 	equal(t, "pg_dump of source and copy", dump(t, source), dump(t, target))
 	equal(t, "DDL of source and copy", text(script), text(ddl(t, read(t, target), catalog.DDLOptions{})))
@@ -75,4 +82,22 @@ func TestHeadingsTellWhatFollowsAndNothingEndsThem(t *testing.T) {
 			t.Errorf("line %q", line)
 		}
 	}
+}
+
+func TestTheSettingsOfTheDatabaseThatPsqlRunsInDoNotMatter(t *testing.T) {
+	source, target := newDatabase(t, "source"), newDatabase(t, "target")
+	run(t, source, `SET check_function_bodies = off; CREATE TABLE public.t (a interval DEFAULT '-1 days +02:00', b date DEFAULT '2024-02-01', c timestamptz DEFAULT '2024-02-01 10:00+03', d text DEFAULT 'back\slash',
+		e money DEFAULT '1234.5', f xml DEFAULT 'no document', g bytea DEFAULT '\x00ff', h text[] DEFAULT '{NULL}', CHECK (a > '-1 year +2 mons -3 days +04:05:06'));
+		CREATE FUNCTION public.f() RETURNS text LANGUAGE sql AS 'SELECT ''\'' || x FROM public.nowhere'`)
+	sql := written(t, ddl(t, read(t, source), catalog.DDLOptions{}), schemaOnly)
+	name := catalog.QuoteIdent(target.Config().Database)
+	for _, set := range []string{"intervalstyle = sql_standard", "datestyle = 'SQL, DMY'", "timezone = 'Asia/Tokyo'", "standard_conforming_strings = off", "escape_string_warning = off",
+		"xmloption = document", "array_nulls = off", "bytea_output = escape", "search_path = public", "row_security = off", "default_transaction_read_only = on", "check_function_bodies = on",
+		"lc_monetary = 'C'", "client_encoding = 'LATIN1'"} {
+		run(t, target, "ALTER DATABASE "+name+" SET "+set)
+	}
+	psql(t, target, sql)
+	// pg_dump prints values as the database's settings say.
+	copied := connect(t, server.ConnString(target.Config().Database), "UTF8")
+	equal(t, "DDL of source and copy", text(ddl(t, read(t, source), catalog.DDLOptions{})), text(ddl(t, read(t, copied), catalog.DDLOptions{})))
 }
