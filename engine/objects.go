@@ -1,6 +1,9 @@
 package engine
 
 import (
+	"fmt"
+
+	"github.com/pgrecall/pgrecall/format"
 	"github.com/pgrecall/pgrecall/snapshot/catalog"
 )
 
@@ -49,4 +52,38 @@ func (o *ObjectOptions) reduce(c *catalog.Catalog, chosen bool) (*catalog.Catalo
 		return nil, nil, usagef("%w", err)
 	}
 	return reduced, told, nil
+}
+
+// excludeRows are the tables that get no rows while others do: those that are left out by pattern, which is told, and those
+// whose rows the snapshot does not have.
+func (r *restore) excludeRows(body *format.Body, chosen map[uint32]bool) (map[uint32]bool, error) {
+	if r.o.Scope == RestoreSchemaOnly {
+		return nil, nil
+	}
+	empty := map[uint32]bool{}
+	r.rowless = map[uint32]bool{}
+	if len(r.o.ExcludeTableData) > 0 {
+		filled, err := r.catalog.Select(catalog.Selection{ExcludeTables: r.o.ExcludeTableData})
+		if err != nil {
+			return nil, usagef("%w", err)
+		}
+		full := map[uint32]bool{}
+		for _, t := range filled {
+			full[t.OID] = true
+		}
+		for i := range r.catalog.Tables {
+			t := &r.catalog.Tables[i]
+			if t.HasRows() && !full[t.OID] && (chosen == nil || chosen[t.OID]) {
+				empty[t.OID], r.rowless[t.OID] = true, true
+				r.left = append(r.left, catalog.LeftOut{What: fmt.Sprintf("rows of table %s.%s", t.Schema, t.Name), Why: "they are excluded"})
+			}
+		}
+	}
+	copied := copiedTables(body)
+	for i := range r.catalog.Tables {
+		if t := &r.catalog.Tables[i]; body.Filter != nil && t.HasRows() && t.Persistence == "p" && !copied[t.OID] {
+			empty[t.OID] = true
+		}
+	}
+	return empty, nil
 }

@@ -23,6 +23,8 @@ type crossing struct {
 	whole bool
 	// lenient accepts objects as of the snapshot where no layout changed.
 	lenient bool
+	// empty are tables that were asked for without their rows.
+	empty map[uint32]bool
 }
 
 // judge returns the statements whose effect is not included, or an ErrWindow that names the first that can not be crossed.
@@ -42,7 +44,8 @@ func (c *crossing) judge() (notIncluded []string, err error) {
 		t := c.past.tables[oid]
 		// A table that the snapshot does not know may be a new partition of one that is wanted.
 		unknown := partitioned && c.past.data(oid) == nil
-		if t.conflict == nil || !c.whole && c.wanted[oid] == nil && !unknown || c.ofExtension(oid) {
+		if t.conflict == nil || !c.whole && c.wanted[oid] == nil && !unknown || c.ofExtension(oid) ||
+			c.empty[oid] && c.past.data(oid) == nil {
 			continue
 		}
 		if unknown && !c.whole {

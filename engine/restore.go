@@ -46,7 +46,7 @@ type RestoreOptions struct {
 	Rename map[string]string
 	// Clean drops exactly the planned objects first (with RestoreDataOnly: truncates), never CASCADE.
 	Clean bool
-	// Create makes the database that To names.
+	// Create makes the database that To names. With Clean it is dropped first where it is there, unless it is the source.
 	Create bool
 	// OverwriteSource allows Clean against the source itself.
 	OverwriteSource bool
@@ -136,6 +136,8 @@ type RestorePlan struct {
 	// LeftOut are things not restored, and why; NotIncluded the DDL between snapshot and target (CatalogOfSnapshot).
 	LeftOut     []string `json:"left_out,omitempty"`
 	NotIncluded []string `json:"not_included,omitempty"`
+	// DropDatabase is the statement of Clean with Create, where the database is there.
+	DropDatabase string `json:"drop_database,omitempty"`
 	// CreateDatabase is the statement of Create; DatabaseStatements give it what else the source's database has.
 	CreateDatabase     string   `json:"create_database,omitempty"`
 	DatabaseStatements []string `json:"database_statements,omitempty"`
@@ -215,8 +217,10 @@ func (o *RestoreOptions) check() error {
 	switch {
 	case strings.TrimSpace(o.To) == "":
 		return usagef("name the target of the restore; PG* variables alone are never enough")
-	case o.Create && o.Clean:
-		return usagef("--create makes a database that has nothing to clean; give one of --create and --clean")
+	case o.TablesOnly && len(o.Tables) == 0:
+		return usagef("--table-only leaves out what the tables need that --table chooses; give that too")
+	case len(o.ExcludeTableData) > 0 && o.Scope == RestoreSchemaOnly:
+		return usagef("--schema-only restores no rows; leave --exclude-table-data out")
 	case o.Create && o.Scope == RestoreDataOnly:
 		return usagef("--data-only loads into tables that exist; a database made with --create has none")
 	case o.GlobalsOnly && (o.Create || o.Clean || o.Scope != RestoreAll || len(o.Tables) > 0 || len(o.Rename) > 0 || o.IntoSchema != ""):
@@ -225,6 +229,11 @@ func (o *RestoreOptions) check() error {
 		return usagef("--overwrite-globals and --no-role-passwords say how --globals restores; give that too")
 	case o.Jobs < 0:
 		return usagef("--jobs %d: a positive number", o.Jobs)
+	}
+	for _, patterns := range [][]string{o.ExcludeTables, o.ExcludeTableData} {
+		if _, err := parsePatterns(patterns); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -254,6 +263,7 @@ type restore struct {
 	drops          []string
 	rounds         []int             // in which round each of wanted is loaded; nil: all in one
 	left           []catalog.LeftOut // what the options leave out
+	rowless        map[uint32]bool   // tables whose rows are excluded
 
 	notDone sync.Mutex // guards result.NotDone
 }
@@ -309,16 +319,21 @@ func (r *restore) choose(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	if options.Empty, err = r.excludeRows(body, options.Tables); err != nil {
+		return err
+	}
 	r.ddl = options
 	if r.script, err = r.catalog.DDL(options); err != nil {
 		return usagef("%w", err)
 	}
 	question := crossing{past: r.past, catalog: r.catalog, wanted: map[uint32]*format.TableData{}, named: r.script.Tables,
-		whole: options.Tables == nil, lenient: r.o.CatalogOfSnapshot}
+		whole: options.Tables == nil, lenient: r.o.CatalogOfSnapshot, empty: r.rowless}
 	for i := range body.Tables {
 		if t := &body.Tables[i]; r.script.Tables[t.OID] != (catalog.Name{}) {
 			question.wanted[t.OID] = t
-			r.wanted = append(r.wanted, t)
+			if !options.Empty[t.OID] {
+				r.wanted = append(r.wanted, t)
+			}
 		}
 	}
 	r.chooseConfiguration()
@@ -412,7 +427,7 @@ func withoutRows(tables []*catalog.Table, body *format.Body) []string {
 // ddlOptions says which part of the catalog is restored, and under which names.
 func (r *restore) ddlOptions(selected []*catalog.Table) (catalog.DDLOptions, error) {
 	o := catalog.DDLOptions{NoOwner: r.o.NoOwner, NoPrivileges: r.o.NoPrivileges, NoTablespaces: r.o.NoTablespaces, NoSecurityLabels: r.o.NoSecurityLabels,
-		NoComments: r.o.NoComments, IntoSchema: r.o.IntoSchema}
+		NoComments: r.o.NoComments, IntoSchema: r.o.IntoSchema, TablesOnly: r.o.TablesOnly}
 	if r.o.IntoSchema == wal.Schema {
 		return o, usagef("--into-schema %s: that schema is pgrecall's own on a source, and no part of a backup; name another", wal.Schema)
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/pgrecall/pgrecall/snapshot/catalog"
 )
 
@@ -61,6 +62,43 @@ func (r *restore) intoExisting() bool {
 	return !r.o.Create && len(r.o.Tables) == 0 && len(r.o.Rename) == 0 && r.o.IntoSchema == "" && r.o.Scope != RestoreDataOnly
 }
 
+// checkReplaced keeps Clean with Create from any database that somebody protects, this source above all: what is dropped is
+// gone. A replication slot on it would keep it from being dropped anyway.
+func (r *restore) checkReplaced(ctx context.Context) error {
+	t := r.target
+	sources, err := r.opened.repo.Sources(ctx)
+	if err != nil {
+		return err
+	}
+	for _, s := range sources {
+		if s.SystemID == t.db.systemID && s.DatabaseOID == t.old {
+			return usagef("--clean with --create would drop database %q, which is the source %q itself; restore into another, or beside its tables with --into-schema", t.create, s.Name)
+		}
+	}
+	rows, err := t.conn.Query(ctx, `SELECT slot_name::text FROM pg_catalog.pg_replication_slots WHERE database = $1`, t.create)
+	if err != nil {
+		return fmt.Errorf("look for replication slots of database %q: %w", t.create, err)
+	}
+	slots, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		return fmt.Errorf("look for replication slots of database %q: %w", t.create, err)
+	}
+	if len(slots) > 0 {
+		return fmt.Errorf("database %q has replication slots, so that somebody follows it, and can not be dropped: %s", t.create, fewOf(slots, 12))
+	}
+	var owner string
+	var may bool
+	err = t.conn.QueryRow(ctx, `SELECT pg_catalog.pg_get_userbyid(datdba), pg_catalog.pg_has_role(datdba, 'USAGE') FROM pg_catalog.pg_database WHERE oid = $1`, t.old).Scan(&owner, &may)
+	if err != nil {
+		return fmt.Errorf("look for the owner of database %q: %w", t.create, err)
+	}
+	if !may {
+		r.lacks.add("role %q may not drop database %q; its owner %q may", t.user, t.create, owner)
+	}
+	r.plan.DropDatabase = "DROP DATABASE " + catalog.QuoteIdent(t.create)
+	return nil
+}
+
 // keptByDatabase tells what a restore of everything into a database that exists leaves as it is there.
 func (r *restore) keptByDatabase() []string {
 	has := r.catalog.Database.Properties()
@@ -75,6 +113,12 @@ func (r *restore) keptByDatabase() []string {
 func (r *restore) makeDatabase(ctx context.Context) error {
 	t := r.target
 	began := time.Now()
+	if r.plan.DropDatabase != "" {
+		// Never WITH (FORCE): who is connected is told by the server, and nothing is lost.
+		if _, err := t.conn.Exec(ctx, r.plan.DropDatabase); err != nil {
+			return fmt.Errorf("drop database %q: %w", t.create, err)
+		}
+	}
 	if _, err := t.conn.Exec(ctx, r.database.Create.SQL); err != nil {
 		return fmt.Errorf("make database %q: %w", t.create, err)
 	}

@@ -44,7 +44,7 @@ func (r *restore) checkNeeds(ctx context.Context) error {
 		}
 	}
 	needs := r.needs()
-	for _, check := range []func(context.Context, map[catalog.NeedKind][]catalog.Need) error{r.needRoles, r.needToAct, r.needTablespaces, r.needExtensions, r.needLocales, r.needLibraries} {
+	for _, check := range []func(context.Context, map[catalog.NeedKind][]catalog.Need) error{r.needRoles, r.needToAct, r.needTablespaces, r.needExtensions, r.needLocales, r.needLibraries, r.needRequired} {
 		if err := check(ctx, needs); err != nil {
 			return err
 		}
@@ -204,6 +204,31 @@ func (r *restore) needExtensions(ctx context.Context, needs map[catalog.NeedKind
 	}
 	slices.Sort(names)
 	r.lacks.add("extensions whose files are not on the target's machine: %s; install the packages they come in there, or restore tables that do not need them with --table", fewOf(names, 12))
+	return nil
+}
+
+// needRequired looks for what the tables need and only the tables are restored without.
+func (r *restore) needRequired(ctx context.Context, _ map[catalog.NeedKind][]catalog.Need) error {
+	asked := make([]catalog.Statement, len(r.script.Required))
+	for i, required := range r.script.Required {
+		asked[i].Exists = required.Exists
+	}
+	there := map[int]bool{}
+	if !r.o.Create {
+		var err error
+		if there, err = r.target.ask(ctx, asked); err != nil {
+			return err
+		}
+	}
+	var missing []string
+	for i, required := range r.script.Required {
+		if !there[i] {
+			missing = append(missing, required.What)
+		}
+	}
+	if len(missing) > 0 {
+		r.lacks.add("objects that the tables need: %s; make them, or bring them along without --table-only", fewOf(missing, 12))
+	}
 	return nil
 }
 

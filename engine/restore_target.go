@@ -18,6 +18,7 @@ type target struct {
 	conn   *pgx.Conn
 	db     *database
 	create string // the database to make, empty where it exists
+	old    uint32 // the oid of the database of that name that is to be dropped first
 	super  bool
 	user   string
 	// exists says of each statement with an Exists whether the object is there already.
@@ -61,7 +62,7 @@ func (r *restore) connectTarget(ctx context.Context) error {
 	config.RuntimeParams["default_table_access_method"] = "heap"
 	config.RuntimeParams["synchronous_commit"] = "off" // until settle
 	r.target = &target{config: config}
-	if err := r.target.connect(ctx, r.o.Create); err != nil {
+	if err := r.target.connect(ctx, r.o.Create, r.o.Clean); err != nil {
 		return err
 	}
 	r.plan.To = r.target.db.server()
@@ -73,8 +74,8 @@ func (r *restore) connectTarget(ctx context.Context) error {
 	return nil
 }
 
-// connect opens the session. With create the database must not exist, and the session is one on "postgres".
-func (t *target) connect(ctx context.Context, create bool) (err error) {
+// connect opens the session. With create it is one on "postgres", and the database must not exist unless it is to be dropped.
+func (t *target) connect(ctx context.Context, create, clean bool) (err error) {
 	c := t.config
 	if create {
 		t.create = c.Database
@@ -83,6 +84,9 @@ func (t *target) connect(ctx context.Context, create bool) (err error) {
 		}
 		c = c.Copy()
 		c.Database = maintenance
+		if t.create == maintenance {
+			c.Database = "template1" // nobody drops the database that the session is with
+		}
 	}
 	if t.conn, t.db, err = connect(ctx, c); err != nil {
 		if !create && databaseMissing(err) {
@@ -92,10 +96,9 @@ func (t *target) connect(ctx context.Context, create bool) (err error) {
 	}
 	err = t.conn.QueryRow(ctx, `SELECT current_user, pg_catalog.current_setting('is_superuser') = 'on'`).Scan(&t.user, &t.super)
 	if err == nil && create {
-		var there bool
-		err = t.conn.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_catalog.pg_database WHERE datname = $1)`, t.create).Scan(&there)
-		if err == nil && there {
-			err = fmt.Errorf("database %q exists on the target; leave --create out to restore into it, or name another", t.create)
+		err = t.conn.QueryRow(ctx, `SELECT coalesce((SELECT oid FROM pg_catalog.pg_database WHERE datname = $1), 0)`, t.create).Scan(&t.old)
+		if err == nil && t.old != 0 && !clean {
+			err = fmt.Errorf("database %q exists on the target; leave --create out to restore into it, add --clean to drop it first, or name another", t.create)
 		}
 	}
 	if err != nil {
@@ -156,7 +159,10 @@ func (r *restore) isSource() bool {
 }
 
 // checkSource keeps Clean from the source itself.
-func (r *restore) checkSource(context.Context) error {
+func (r *restore) checkSource(ctx context.Context) error {
+	if r.target.old != 0 {
+		return r.checkReplaced(ctx)
+	}
 	if r.isSource() && r.o.Clean && !r.o.OverwriteSource {
 		return usagef("--clean would remove live objects of the source itself; --overwrite-source says that this is meant. Copies beside them: --into-schema or --rename")
 	}

@@ -40,6 +40,9 @@ func Schema(ctx context.Context, o SchemaOptions, w io.Writer) error {
 	if err != nil {
 		return err
 	}
+	if _, err := parsePatterns(o.ExcludeTables); err != nil {
+		return err
+	}
 	if o.GlobalsOnly {
 		return o.writeGlobals(ctx, w)
 	}

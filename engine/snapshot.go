@@ -29,6 +29,8 @@ type SnapshotOptions struct {
 	Tables, ExcludeTables, Schemas []string
 	// LargeObjects says whether the bytes of large objects are copied; by default they are unless Tables or Schemas are given.
 	LargeObjects snapshot.LargeObjectChoice
+	// SchemaOnly copies no rows. The catalog is always whole, whatever is chosen.
+	SchemaOnly bool
 	// Compression is "lz4" (the default, also ""), "zstd" or "none".
 	Compression string
 	// PartBytes is about how many bytes of a table go into one part; 0 is 256 MiB.
@@ -103,6 +105,12 @@ func (o *SnapshotOptions) parsed() (options snapshot.Options, err error) {
 		if _, err := parsePatterns(patterns); err != nil {
 			return options, err
 		}
+	}
+	if o.SchemaOnly && len(o.Tables)+len(o.ExcludeTables)+len(o.Schemas) > 0 {
+		return options, usagef("--schema-only takes no rows of any table; leave out what chooses tables")
+	}
+	if o.SchemaOnly {
+		options.Selection.ExcludeTables = []string{"*.*"}
 	}
 	return options, nil
 }

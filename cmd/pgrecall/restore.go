@@ -64,15 +64,17 @@ is checked first; what exists on the target is never touched unless --clean says
 	f := c.Flags()
 	f.StringVar(&o.To, "to", "", "the target: a connection `URI` or key/value string")
 	f.StringArrayVarP(&o.Tables, "table", "t", nil, "only tables that match the `pattern`, as psql's; repeatable")
+	f.BoolVar(&o.TablesOnly, "table-only", false, "the tables without the types, functions and so on that they need, which have to be there")
+	f.StringArrayVar(&o.ExcludeTableData, "exclude-table-data", nil, "no rows of tables that match the `pattern`; repeatable")
 	f.StringVar(&o.IntoSchema, "into-schema", "", "put copies of the tables into this `schema`, beside the live ones")
 	f.StringArrayVar(&renames, "rename", nil, "`T=NEW`: restore table T under another name; repeatable")
-	f.BoolVar(&schemaOnly, "schema-only", false, "the objects, without rows")
-	f.BoolVar(&dataOnly, "data-only", false, "the rows, into tables that exist")
-	f.BoolVar(&o.Clean, "clean", false, "drop the planned objects first, never CASCADE (with --data-only: TRUNCATE)")
-	f.BoolVar(&o.Create, "create", false, "make the database that --to names")
+	f.BoolVarP(&schemaOnly, "schema-only", "s", false, "the objects, without rows")
+	f.BoolVarP(&dataOnly, "data-only", "a", false, "the rows, into tables that exist")
+	f.BoolVarP(&o.Clean, "clean", "c", false, "drop the planned objects first where they are there, never CASCADE (with --data-only: TRUNCATE; with --create: the database)")
+	f.BoolVarP(&o.Create, "create", "C", false, "make the database that --to names")
 	f.BoolVar(&o.OverwriteSource, "overwrite-source", false, "allow --clean against the source itself")
-	f.BoolVar(&o.NoOwner, "no-owner", false, "leave ownership to the restoring role")
-	f.BoolVar(&o.NoPrivileges, "no-privileges", false, "leave out grants")
+	f.BoolVarP(&o.NoOwner, "no-owner", "O", false, "leave ownership to the restoring role")
+	f.BoolVarP(&o.NoPrivileges, "no-privileges", "x", false, "leave out grants")
 	f.BoolVar(&o.NoSecurityLabels, "no-security-labels", false, "leave out security labels, for a target without their provider")
 	f.BoolVarP(&o.NoLargeObjects, "no-large-objects", "B", false, "leave large objects out")
 	f.BoolVar(&o.CatalogOfSnapshot, "catalog-of-snapshot", false, "rows as of the target, objects as of the snapshot, where DDL that changed no table's layout lies between")
@@ -144,7 +146,7 @@ func printRestore(w io.Writer, r *engine.RestoreResult) error {
 	}
 	what := fmt.Sprintf("%s, %s", plural(len(r.Tables), "table"), plural(int(r.Rows), "row"))
 	if len(r.Tables) == 0 {
-		what = plural(len(r.Plan.Tables), "table") + " without rows"
+		what = plural(r.Plan.Statements, "statement") + " without rows"
 	}
 	if r.LargeObjects > 0 {
 		what += ", " + plural(r.LargeObjects, "large object")
@@ -181,6 +183,9 @@ func printPlan(w io.Writer, p engine.RestorePlan) error {
 		return err
 	}
 	printGlobals(w, p.Globals, true)
+	if p.DropDatabase != "" {
+		fmt.Fprintln(w, terminated(p.DropDatabase))
+	}
 	if p.CreateDatabase != "" {
 		fmt.Fprintln(w, terminated(p.CreateDatabase))
 	}

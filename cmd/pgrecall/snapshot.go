@@ -14,6 +14,7 @@ import (
 
 func newSnapshot(s *session) *cobra.Command {
 	var o engine.SnapshotOptions
+	var excluded []string
 	var all databases
 	var objects, noObjects bool
 	c := &cobra.Command{
@@ -38,6 +39,7 @@ line of the output.`,
 			case noObjects:
 				o.LargeObjects = snapshot.LargeObjectsNever
 			}
+			o.ExcludeTables = append(o.ExcludeTables, excluded...)
 			o.Place, o.Tracer = s.place(), s.console()
 			if all.all {
 				r, err := engine.SnapshotDatabases(cmd.Context(), o, all.exclude)
@@ -57,7 +59,9 @@ line of the output.`,
 	f := c.Flags()
 	f.IntVarP(&o.Jobs, "jobs", "j", 0, "COPY workers (default min(4, cores))")
 	f.StringArrayVarP(&o.Tables, "table", "t", nil, "only tables that match the `pattern`, as psql's; repeatable")
-	f.StringArrayVarP(&o.ExcludeTables, "exclude-table", "T", nil, "leave out tables that match the `pattern`; repeatable")
+	f.StringArrayVarP(&o.ExcludeTables, "exclude-table", "T", nil, "leave out the rows of tables that match the `pattern`; repeatable (what the tables are is always in)")
+	f.StringArrayVar(&excluded, "exclude-table-data", nil, "the same: no rows of tables that match the `pattern`; repeatable")
+	f.BoolVarP(&o.SchemaOnly, "schema-only", "s", false, "no rows at all")
 	f.StringArrayVarP(&o.Schemas, "schema", "n", nil, "only schemas that match the `pattern`; repeatable")
 	f.BoolVarP(&objects, "large-objects", "b", false, "copy large objects also where --table or --schema chooses")
 	f.BoolVarP(&noObjects, "no-large-objects", "B", false, "leave large objects out")

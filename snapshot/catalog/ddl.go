@@ -91,6 +91,8 @@ type Script struct {
 	LeftOut    []LeftOut
 	// Needs are what has to be on the target already.
 	Needs []Need
+	// Required are objects that have to be there too, where TablesOnly leaves them out.
+	Required []Required
 	// Tables and Sequences give the new name of every restored table and of every
 	// sequence whose value is to be set, by the source's oid. Those of an extension's configuration are among them.
 	Tables    map[uint32]Name
@@ -102,6 +104,12 @@ type Script struct {
 	of *Catalog
 }
 
+// Required is an object that a script takes for granted.
+type Required struct {
+	What   string // "type app.mood", for people
+	Exists string // an SQL expression that is true if it is on the target
+}
+
 // DDLOptions say what DDL makes. The zero value restores everything under its own name.
 type DDLOptions struct {
 	// Tables, if not nil, restricts the script to these tables, by oid, with the partitions of
@@ -109,6 +117,10 @@ type DDLOptions struct {
 	// policies, comments, grants; foreign keys only where both ends are in. What else
 	// they need (schema, types, functions of defaults, …) comes with IfMissing.
 	Tables map[uint32]bool
+	// TablesOnly, with Tables, makes nothing that these need: it is in Script.Required.
+	TablesOnly bool
+	// Empty are tables that get no rows while others do. Foreign keys of rows to such tables are made NOT VALID.
+	Empty map[uint32]bool
 	// IntoSchema and Rename put tables under other names; both imply Copy.
 	IntoSchema string
 	Rename     map[uint32]Name

@@ -266,6 +266,14 @@ func (p *planner) addForeignKey(f *tableForm, k *Constraint) {
 	if f.t.Kind == "p" {
 		only = "" // refused for partitioned tables
 	}
+	if k.Validated && p.refersToNoRows(f.t.OID, k.References) {
+		if f.t.Kind == "p" && p.c.ServerVersion < 180000 { // refused as well
+			p.leaveOut(what, "rows of %s are not restored, and a partitioned table has no NOT VALID foreign key", k.ReferenceSQL)
+			return
+		}
+		p.leaveOut("validation of "+what, "rows of %s are not restored: it is NOT VALID", k.ReferenceSQL)
+		definition += " NOT VALID"
+	}
 	locks := append(p.family(f.t.OID), p.family(k.References)...)
 	slices.Sort(locks)
 	locks = slices.Compact(locks)
@@ -273,6 +281,16 @@ func (p *planner) addForeignKey(f *tableForm, k *Constraint) {
 		Bytes: f.t.Bytes, Locks: locks,
 		undo: "ALTER TABLE IF EXISTS " + only + f.name.SQL() + " DROP CONSTRAINT IF EXISTS " + QuoteIdent(k.Name),
 		SQL:  "ALTER TABLE " + only + f.name.SQL() + " ADD CONSTRAINT " + QuoteIdent(k.Name) + " " + definition})
+}
+
+// refersToNoRows says that a table gets rows which refer to a table some of whose rows it will not find.
+func (p *planner) refersToNoRows(from, to uint32) bool {
+	if len(p.o.Empty) == 0 || from == to {
+		return false
+	}
+	rows := func(oid uint32) bool { return p.tables[oid] != nil && p.tables[oid].HasRows() && !p.o.Empty[oid] }
+	empty := func(oid uint32) bool { return p.o.Empty[oid] }
+	return slices.ContainsFunc(p.family(from), rows) && slices.ContainsFunc(p.family(to), empty)
 }
 
 func (p *planner) fail(format string, a ...any) {

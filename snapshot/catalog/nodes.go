@@ -228,6 +228,30 @@ func (p *planner) restrict() {
 	}
 	p.noteMissing(keep)
 	p.nodes = keep
+	if p.o.TablesOnly {
+		p.requireNeeded()
+	}
+}
+
+// requireNeeded leaves out what the tables of a subset need.
+func (p *planner) requireNeeded() {
+	var nodes []*node
+	for ref, n := range p.nodes {
+		if n.exists != "" {
+			nodes = append(nodes, n)
+			delete(p.nodes, ref)
+		}
+	}
+	slices.SortFunc(nodes, compareNodes)
+	for _, n := range nodes {
+		if n.ref.Class == classShell {
+			continue // with its type
+		}
+		what := nameOf(n.object)
+		p.s.Required = append(p.s.Required, Required{what, n.exists})
+		p.leaveOut(what, "the tables need it, and it has to be on the target")
+	}
+	clear(p.s.Needed)
 }
 
 // statistics are the extended statistics of each relation.
