@@ -277,6 +277,9 @@ func (p *planner) origins(t *Table, column int, begins map[uint32]int) []addedCo
 			origins = append(origins, p.origins(parent, i, begins)...)
 		}
 	}
+	if len(origins) == 0 { // of a parent that is missing
+		origins = append(origins, addedColumn{t.OID, column})
+	}
 	return origins
 }
 

@@ -73,13 +73,20 @@ func (w *reduction) follow() error {
 				continue
 			}
 			lost, lacks := w.lacks(needsOf(o))
+			if op, ok := o.(*Operator); ok && !lacks && op.Function == "" && !w.named(op) {
+				lost, lacks = op.ref(), true
+			}
 			if !lacks {
 				continue
 			}
 			if t, ok := o.(*Table); ok {
 				return fmt.Errorf("table %s.%s can not be made without %s (%s): leave it out too", t.Schema, t.Name, w.names[lost], w.gone[lost])
 			}
-			w.gone[o.ref()], grown = "it needs "+w.names[lost], true
+			why := "it needs " + w.names[lost]
+			if lost == o.ref() {
+				why = "the operators that it is a partner of are left out"
+			}
+			w.gone[o.ref()], grown = why, true
 		}
 	}
 	for o := range w.c.objects() {
@@ -88,6 +95,14 @@ func (w *reduction) follow() error {
 		}
 	}
 	return nil
+}
+
+// named says that an operator which only others name still is named by one.
+func (w *reduction) named(o *Operator) bool {
+	return slices.ContainsFunc(w.c.Operators, func(p Operator) bool {
+		_, gone := w.gone[p.ref()]
+		return !gone && p.Function != "" && slices.Contains(p.Partners, o.ref())
+	})
 }
 
 // needsOf are the needs that an object can not be made without.
@@ -107,6 +122,10 @@ func needsOf(o object) []Ref {
 		}
 	case *Statistics:
 		needs = append(slices.Clip(needs), Ref{ClassRelation, o.Table})
+	case *OperatorClass:
+		for _, m := range o.Members {
+			needs = append(slices.Clip(needs), m.Depends...)
+		}
 	}
 	return needs
 }
@@ -148,6 +167,14 @@ func (w *reduction) reduce() *Catalog {
 			return "constraint " + k.Name + " of " + t.Schema + "." + t.Name, k.Depends
 		})
 	}
+	for i := range c.OperatorFamilies {
+		f := &c.OperatorFamilies[i]
+		f.Members = kept(w, f.Members, func(m *FamilyMember) (string, []Ref) { return m.Name + " of " + w.names[f.ref()], m.Depends })
+	}
+	c.OperatorFamilies = slices.DeleteFunc(c.OperatorFamilies, func(f OperatorFamily) bool { return f.Foreign && len(f.Members) == 0 })
+	for i := range c.Operators {
+		w.reduceOperator(&c.Operators[i])
+	}
 	for i := range c.Tables {
 		w.reduceTable(&c.Tables[i])
 	}
@@ -168,14 +195,35 @@ func (w *reduction) reduce() *Catalog {
 	return &c
 }
 
+// reduceOperator lets an operator not name partners that are gone, for that would make shells of them.
+func (w *reduction) reduceOperator(o *Operator) {
+	for _, partner := range w.c.Operators {
+		if _, gone := w.gone[partner.ref()]; !gone || !slices.Contains(o.Partners, partner.ref()) {
+			continue
+		}
+		name := QuoteIdent(partner.Schema) + "." + partner.Name
+		if o.Commutator == name {
+			o.Commutator = ""
+		}
+		if o.Negator == name {
+			o.Negator = ""
+		}
+		o.Partners = slices.DeleteFunc(slices.Clone(o.Partners), func(r Ref) bool { return r == partner.ref() })
+	}
+}
+
 func (w *reduction) reduceTable(t *Table) {
-	name := t.Schema + "." + t.Name
+	name, indexes := t.Schema+"."+t.Name, t.Indexes
 	w.reduceParts(name, &t.Columns, &t.Indexes, &t.Triggers, &t.Rules)
 	t.Constraints = kept(w, t.Constraints, func(k *Constraint) (string, []Ref) {
 		if k.Kind == "f" {
 			return "", nil // the planner tells of those whose other table is not there
 		}
-		return "constraint " + k.Name + " of " + name, k.Depends
+		needs := k.Depends
+		if i := slices.IndexFunc(indexes, func(x Index) bool { return x.Constraint == k.OID }); i >= 0 {
+			needs = append(slices.Clip(needs), indexes[i].Depends...)
+		}
+		return "constraint " + k.Name + " of " + name, needs
 	})
 	t.Indexes = slices.DeleteFunc(slices.Clone(t.Indexes), func(x Index) bool {
 		return x.Constraint != 0 && !slices.ContainsFunc(t.Constraints, func(k Constraint) bool { return k.OID == x.Constraint })
