@@ -110,7 +110,7 @@ func (o *SnapshotOptions) parsed() (options snapshot.Options, err error) {
 		return options, usagef("--schema-only takes no rows of any table; leave out what chooses tables")
 	}
 	if o.SchemaOnly {
-		options.Selection.ExcludeTables = []string{"*.*"}
+		options.Selection.ExcludeTables, options.LargeObjects = []string{"*.*"}, snapshot.LargeObjectsNever
 	}
 	return options, nil
 }
