@@ -159,7 +159,7 @@ func (f *tableForm) shorten() bool {
 		return true
 	}
 	for i := range made {
-		if c := &f.t.Columns[i]; c.Local && c.generatedFrom(f.t.Columns[len(made):]) {
+		if c := &f.t.Columns[i]; f.own(c) && c.generatedFrom(f.t.Columns[len(made):]) {
 			f.begins[f.t.OID] = i
 			return true
 		}
@@ -173,9 +173,12 @@ func (c *Column) generatedFrom(others []Column) bool {
 	return c.Generated != "" && slices.ContainsFunc(others, func(o Column) bool { return strings.Contains(c.Default, QuoteIdent(o.Name)) })
 }
 
+// own says that a column is the table's own, or counts as that as a parent is missing.
+func (f *tableForm) own(c *Column) bool { return c.Local || f.alone }
+
 // accepted says that CREATE TABLE takes a column as it is. Before 16 it takes no generation expression of a child's own.
 func (f *tableForm) accepted(c *Column) bool {
-	if c.Local {
+	if f.own(c) {
 		return c.Generated == "" || f.ownGeneration || len(f.parentColumns(c.Name)) == 0
 	}
 	return !f.inheritedDefaultsConflict(c)
@@ -195,7 +198,7 @@ func (f *tableForm) columnsMade() []string {
 		}
 	}
 	for i := range f.t.Columns[:f.begins[f.t.OID]] {
-		if c := &f.t.Columns[i]; c.Local {
+		if c := &f.t.Columns[i]; f.own(c) {
 			add(c.Name)
 		}
 	}
@@ -226,10 +229,11 @@ func (p *planner) sortAdded(family []*Table, begins map[uint32]int) ([]addedColu
 		}
 	}
 	for _, t := range family {
+		f := p.form(t)
 		var last []addedColumn
 		for i := begins[t.OID]; i < len(t.Columns); i++ {
 			origins := p.origins(t, i, begins)
-			if t.Columns[i].Local {
+			if f.own(&t.Columns[i]) {
 				all = append(all, addedColumn{t.OID, i})
 				for j := begins[t.OID]; j < len(t.Columns); j++ {
 					if t.Columns[i].generatedFrom(t.Columns[j:j+1]) && j != i {
@@ -268,7 +272,7 @@ func (p *planner) sortAdded(family []*Table, begins map[uint32]int) ([]addedColu
 func (p *planner) origins(t *Table, column int, begins map[uint32]int) []addedColumn {
 	f := p.form(t)
 	var origins []addedColumn
-	if t.Columns[column].Local {
+	if f.own(&t.Columns[column]) {
 		origins = append(origins, addedColumn{t.OID, column})
 	}
 	for _, parent := range f.parents {
@@ -276,9 +280,6 @@ func (p *planner) origins(t *Table, column int, begins map[uint32]int) []addedCo
 		if i >= begins[parent.OID] {
 			origins = append(origins, p.origins(parent, i, begins)...)
 		}
-	}
-	if len(origins) == 0 { // of a parent that is missing
-		origins = append(origins, addedColumn{t.OID, column})
 	}
 	return origins
 }
