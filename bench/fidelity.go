@@ -78,7 +78,7 @@ func printResults(w io.Writer, details string, results []*fidelity.Result) (err 
 	for _, r := range results {
 		r.PrintDetails(w)
 		if !r.OK() {
-			err = errors.Join(err, fmt.Errorf("PostgreSQL %d: the database restored into %s is not the source", r.Major, r.To))
+			err = errors.Join(err, fmt.Errorf("PostgreSQL %d: the copy by %s is not the source", r.Major, r.Way))
 		}
 	}
 	return err

@@ -42,6 +42,20 @@ func (s *shot) restore(ctx context.Context, to string, globals bool) (left []str
 	return append(left, restored.Plan.LeftOut...), nil
 }
 
+// write runs what the command `schema` writes of the snapshot with psql in the empty database `to`, up to the first statement that fails.
+func (s *shot) write(ctx context.Context, psql, to string) error {
+	var script, said bytes.Buffer
+	if err := engine.Schema(ctx, engine.SchemaOptions{Place: s.place, Target: engine.Target{Kind: engine.TargetSnapshot, Name: s.id}}, &script); err != nil {
+		return fmt.Errorf("schema: %w", err)
+	}
+	load := exec.CommandContext(ctx, psql, "--no-psqlrc", "--quiet", "--no-password", "--set", "ON_ERROR_STOP=1", "--dbname", to)
+	load.Stdin, load.Stderr = &script, &said
+	if err := load.Run(); err != nil {
+		return fmt.Errorf("psql: %w: %s", err, &said)
+	}
+	return nil
+}
+
 // pipe copies a database by pg_dump and psql into the empty database `to`. Statements that fail are left at that.
 func pipe(ctx context.Context, client, from, to string) error {
 	dump := exec.CommandContext(ctx, filepath.Join(client, "pg_dump"), "--no-password", "--dbname", from)

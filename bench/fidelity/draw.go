@@ -2,9 +2,11 @@ package fidelity
 
 import (
 	"context"
+	"crypto/sha256"
 	"fmt"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/pgrecall/pgrecall/engine"
 	"github.com/pgrecall/pgrecall/format"
 	"github.com/pgrecall/pgrecall/snapshot/catalog"
 )
@@ -40,12 +42,17 @@ func draw(ctx context.Context, pgDump, db string, whole bool) (Picture, error) {
 	return p, p.addDDL(ctx, db)
 }
 
-// addDDL adds the statements that pgrecall itself would write.
+// addDDL adds the statements that pgrecall itself would write, each, and the whole of them as its command `schema` writes it.
 func (p Picture) addDDL(ctx context.Context, db string) error {
 	script, err := ddl(ctx, db)
 	if err != nil {
 		return err
 	}
+	whole := sha256.New()
+	if err := engine.Schema(ctx, engine.SchemaOptions{Live: true, DB: db}, whole); err != nil {
+		return fmt.Errorf("schema: %w", err)
+	}
+	p.add(Item{DDL, "all, as schema writes them"}, fmt.Sprintf("SHA-256 %x", whole.Sum(nil)))
 	for _, s := range script.Statements {
 		p.add(Item{DDL, s.Kind + " " + s.Name}, fmt.Sprintf("%s: %s", s.Section, s.SQL))
 	}

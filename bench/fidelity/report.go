@@ -3,6 +3,8 @@ package fidelity
 import (
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -11,8 +13,8 @@ import (
 // Result is what was found of one database on one major version.
 type Result struct {
 	Major int
-	// To is where the copy was restored to.
-	To string
+	// Way is how the copy was made.
+	Way string
 	// Source is the picture of the source, Differences what is not the same in the restored copy.
 	Source      Picture
 	Differences []Difference
@@ -26,6 +28,15 @@ type Result struct {
 	// Tests is how the regression tests went, empty for the fixture.
 	Tests string
 	Took  time.Duration
+}
+
+// onlySchema leaves out of the result what a copy without rows cannot have.
+func (r *Result) onlySchema() {
+	content := func(i Item) bool {
+		return i.Kind != Entry && i.Kind != DDL || i.Kind == DDL && strings.HasPrefix(i.Name, "MATERIALIZED VIEW DATA ")
+	}
+	r.Differences = slices.DeleteFunc(r.Differences, func(d Difference) bool { return content(d.Item) })
+	maps.DeleteFunc(r.Source, func(i Item, _ string) bool { return content(i) })
 }
 
 // OK tells that there was something to copy, and that the copy is the source, but for what is accepted.
@@ -65,10 +76,10 @@ func differ(d []Difference, kinds ...Kind) string {
 // PrintTable writes one line for each result, in Markdown.
 func PrintTable(w io.Writer, results []*Result) error {
 	t := tabwriter.NewWriter(w, 0, 0, 1, ' ', 0)
-	fmt.Fprintln(t, "| major\t| restored into\t| entries of pg_dump, globals\t| differ\t| tables\t| differ\t| sequences, large objects\t| differ\t| own DDL\t| differ\t| pg_dump's copy: entries\t| tables\t| seconds\t|")
+	fmt.Fprintln(t, "| major\t| copied by\t| entries of pg_dump, globals\t| differ\t| tables\t| differ\t| sequences, large objects\t| differ\t| own DDL\t| differ\t| pg_dump's copy: entries\t| tables\t| seconds\t|")
 	fmt.Fprintln(t, "|"+strings.Repeat(" ---\t|", 13))
 	for _, r := range results {
-		cells := []string{fmt.Sprint(r.Major), r.To}
+		cells := []string{fmt.Sprint(r.Major), r.Way}
 		for _, kinds := range [][]Kind{{Entry, Global}, {Rows}, {Sequence, LargeObject}, {DDL}} {
 			different := differ(r.Differences, kinds...)
 			if r.Failure != nil {
@@ -88,7 +99,7 @@ func PrintTable(w io.Writer, results []*Result) error {
 
 // PrintDetails writes everything that differs, was left out or failed.
 func (r *Result) PrintDetails(w io.Writer) {
-	fmt.Fprintf(w, "\n## PostgreSQL %d, restored into %s\n", r.Major, r.To)
+	fmt.Fprintf(w, "\n## PostgreSQL %d, copied by %s\n", r.Major, r.Way)
 	if r.Tests != "" {
 		fmt.Fprintf(w, "%s\n", r.Tests)
 	}

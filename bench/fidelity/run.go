@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
@@ -79,7 +78,7 @@ func (t *trial) logf(text string, args ...any) {
 	fmt.Fprintf(t.Log, "PostgreSQL %d: %s\n", t.major, fmt.Sprintf(text, args...))
 }
 
-// try makes the database on a server of its own, takes a snapshot, and restores it twice.
+// try makes the database on a server of its own, takes a snapshot, and copies it in every way.
 func (t trial) try(ctx context.Context, make maker) (results []*Result, err error) {
 	if t.bin = t.Servers[t.major]; t.bin == "" {
 		if t.bin, err = t.source.Server(ctx, t.major); err != nil {
@@ -121,7 +120,11 @@ func (t trial) try(ctx context.Context, make maker) (results []*Result, err erro
 		return []*Result{beside}, err
 	}
 	elsewhere, err := t.elsewhere(ctx, name, shot)
-	return []*Result{beside, elsewhere}, err
+	if err != nil {
+		return []*Result{beside, elsewhere}, err
+	}
+	written, err := t.written(ctx, name, shot)
+	return []*Result{beside, elsewhere, written}, err
 }
 
 // start starts a server; stop ends it, unless it is to be kept.
@@ -143,7 +146,7 @@ func (t *trial) beside(ctx context.Context, name string, shot *shot) (r *Result,
 	began := time.Now()
 	t.logf("restore into the same server")
 	from, to := t.server.ConnString(name), t.server.ConnString("restored")
-	r = &Result{Major: t.major, To: "the same server", Tests: t.tests, Baseline: t.baseline}
+	r = &Result{Major: t.major, Way: "restore, same server", Tests: t.tests, Baseline: t.baseline}
 	if r.LeftOut, r.Failure = shot.restore(ctx, to, false); ctx.Err() != nil {
 		return r, context.Cause(ctx)
 	}
@@ -164,7 +167,7 @@ func (t *trial) beside(ctx context.Context, name string, shot *shot) (r *Result,
 		return r, err
 	}
 	if !loaded {
-		r.Differences = slices.DeleteFunc(r.Differences, func(d Difference) bool { return d.Item.Kind != Entry && d.Item.Kind != DDL })
+		r.onlySchema()
 	}
 	r.Took = time.Since(began)
 	return r, nil
@@ -180,13 +183,37 @@ func (t *trial) elsewhere(ctx context.Context, name string, shot *shot) (r *Resu
 	}
 	defer func() { err = errors.Join(err, stop()) }()
 	from, to := t.server.ConnString(name), other.ConnString(name)
-	r = &Result{Major: t.major, To: "another server"}
+	r = &Result{Major: t.major, Way: "restore, another server"}
 	if r.LeftOut, r.Failure = shot.restore(ctx, to, true); ctx.Err() != nil {
 		return r, context.Cause(ctx)
 	}
 	if err := t.compare(ctx, r, from, to, true); err != nil && r.Failure == nil { // or else there may be nothing to compare
 		return r, err
 	}
+	r.Took = time.Since(began)
+	return r, nil
+}
+
+// written makes the database anew, without rows, by psql from what `schema` writes of the snapshot, and compares the schemas.
+func (t *trial) written(ctx context.Context, name string, shot *shot) (r *Result, err error) {
+	began := time.Now()
+	t.logf("schema and psql")
+	client, err := t.source.Client(ctx, majors.Newest)
+	if err != nil {
+		return nil, err
+	}
+	to, err := t.server.NewDatabase(ctx, "written")
+	if err != nil {
+		return nil, err
+	}
+	r = &Result{Major: t.major, Way: "schema and psql"}
+	if r.Failure = shot.write(ctx, filepath.Join(client, "psql"), to); ctx.Err() != nil {
+		return r, context.Cause(ctx)
+	}
+	if err := t.compare(ctx, r, t.server.ConnString(name), to, false); err != nil {
+		return r, err
+	}
+	r.onlySchema()
 	r.Took = time.Since(began)
 	return r, nil
 }
