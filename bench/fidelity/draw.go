@@ -52,12 +52,15 @@ func (p Picture) addDDL(ctx context.Context, db string) error {
 	if err := engine.Schema(ctx, engine.SchemaOptions{Live: true, DB: db}, whole); err != nil {
 		return fmt.Errorf("schema: %w", err)
 	}
-	p.add(Item{DDL, "all, as schema writes them"}, fmt.Sprintf("SHA-256 %x", whole.Sum(nil)))
+	p.add(wholeDDL(), fmt.Sprintf("SHA-256 %x", whole.Sum(nil)))
 	for _, s := range script.Statements {
 		p.add(Item{DDL, s.Kind + " " + s.Name}, fmt.Sprintf("%s: %s", s.Section, s.SQL))
 	}
 	return nil
 }
+
+// wholeDDL is the item of all statements, in their order.
+func wholeDDL() Item { return Item{DDL, "all, as schema writes them"} }
 
 // ddl reads a database's catalog and plans its DDL.
 func ddl(ctx context.Context, db string) (script catalog.Script, err error) {

@@ -78,6 +78,10 @@ func differences(want, got Picture) []Difference {
 			d = append(d, Difference{Item: i, Got: text})
 		}
 	}
+	// Where a statement differs, all of them do: that says nothing more.
+	if other := func(d Difference) bool { return d.Item.Kind == DDL && d.Item != wholeDDL() }; slices.ContainsFunc(d, other) {
+		d = slices.DeleteFunc(d, func(d Difference) bool { return d.Item == wholeDDL() })
+	}
 	slices.SortFunc(d, func(a, b Difference) int {
 		return cmp.Or(cmp.Compare(a.Item.Kind, b.Item.Kind), cmp.Compare(a.Item.Name, b.Item.Name))
 	})

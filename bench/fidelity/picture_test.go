@@ -59,3 +59,18 @@ func TestTheFixturesFilesComeInTheOrderOfTheirGroupsAndMajors(t *testing.T) {
 		t.Error("a folder without files is no fixture")
 	}
 }
+
+func TestTheOrderOfAllStatementsCountsWhereEachIsTheSame(t *testing.T) {
+	want := Picture{wholeDDL(): "1", {DDL, "TABLE t"}: "a"}
+	for _, c := range []struct {
+		got     Picture
+		differs Item
+	}{
+		{Picture{wholeDDL(): "2", {DDL, "TABLE t"}: "a"}, wholeDDL()},
+		{Picture{wholeDDL(): "2", {DDL, "TABLE t"}: "b"}, Item{DDL, "TABLE t"}},
+	} {
+		if d := differences(want, c.got); len(d) != 1 || d[0].Item != c.differs {
+			t.Errorf("%v: differs: %v", c.got, d)
+		}
+	}
+}
