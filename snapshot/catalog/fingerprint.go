@@ -15,7 +15,8 @@ import (
 // Rows count by oid and xmin, that is by version. pg_class counts by the columns that DDL
 // sets: TRUNCATE, VACUUM FULL and CLUSTER give a table new files and so a new
 // row of pg_class, and change nothing that a model holds but Table.FileNode. Temporary objects and
-// what pgrecall made do not count, nor do the globals: what Read tells of them is as of the snapshot whatever happens meanwhile. Nor
+// what pgrecall made do not count, nor do the globals: what Read tells of them is as of the snapshot whatever happens meanwhile. Of roles the
+// names count, for functions of the server answer with the latest, and only of roles that the database names: others come and go all the time. Nor
 // do large objects: applications make them all the time, and they are read as of the snapshot. It costs about as much as
 // scanning the catalogs once.
 func Fingerprint(ctx context.Context, q Querier) (string, error) {
@@ -37,6 +38,14 @@ func Fingerprint(ctx context.Context, q Querier) (string, error) {
 	}
 	return hex.EncodeToString(h.Sum(nil)), nil
 }
+
+// The roles that objects and settings of this database name: as pg_shdepend knows them, and those that it does not list
+// (https://www.postgresql.org/docs/current/catalog-pg-shdepend.html: none for what initdb made; initial privileges since 17 alone).
+const rolesHere = `pg_roles x CROSS JOIN (SELECT oid FROM pg_database WHERE datname = current_database()) here
+	WHERE x.oid < 16384 OR x.oid IN (SELECT d.refobjid FROM pg_shdepend d WHERE d.refclassid = 'pg_authid'::regclass
+			AND (d.dbid = here.oid OR d.classid = 'pg_database'::regclass AND d.objid = here.oid))
+		OR x.oid IN (SELECT s.setrole FROM pg_db_role_setting s WHERE s.setdatabase = here.oid)
+		OR x.oid IN (SELECT unnest(ARRAY[a.grantor, a.grantee]) FROM pg_init_privs p, aclexplode(p.initprivs) a)`
 
 func (r *reader) fingerprintSQL() string {
 	class := []string{"c.oid", "c.relname", "c.relnamespace", "c.reltype", "c.reloftype", "c.relowner", "c.relam", "c.reltablespace",
@@ -66,7 +75,7 @@ func (r *reader) fingerprintSQL() string {
 			AND x.objoid = (SELECT oid FROM pg_database WHERE datname = current_database())`},
 		{"pg_database", "x.oid, x.xmin", "pg_database x WHERE x.datname = current_database()"},
 		{"pg_db_role_setting", "x.setrole, x.xmin", "pg_db_role_setting x WHERE x.setdatabase = (SELECT oid FROM pg_database WHERE datname = current_database())"},
-		{"pg_roles", "x.oid, x.rolname", "pg_roles x"},
+		{"roles with something here", "x.oid, x.rolname", rolesHere},
 		{"pg_namespace", "x.oid, x.xmin", "pg_namespace x JOIN nsp ON nsp.oid = x.oid"},
 		{"pg_event_trigger", "x.oid, x.xmin", "pg_event_trigger x WHERE x.evtname !~ '^pgrecall'"},
 		{"pg_publication", "x.oid, x.xmin", "pg_publication x WHERE x.pubname !~ '^pgrecall'"},

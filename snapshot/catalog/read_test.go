@@ -43,6 +43,9 @@ func TestTheFingerprintChangesWithEveryDDLAndWithNothingElse(t *testing.T) {
 		"CREATE SCHEMA pgrecall; CREATE TABLE pgrecall.marks (name text PRIMARY KEY); CREATE FUNCTION pgrecall.f() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN END'",
 		"CREATE EVENT TRIGGER pgrecall_ddl ON ddl_command_end EXECUTE FUNCTION pgrecall.f()",
 		"CREATE PUBLICATION pgrecall FOR TABLE app.users",
+		"CREATE ROLE cat_elsewhere; ALTER ROLE cat_elsewhere RENAME TO cat_somewhere; DROP ROLE cat_somewhere",
+		"CREATE ROLE cat_elsewhere",
+		"DROP ROLE cat_elsewhere",
 	} {
 		run(t, conn, sql)
 		if next := fingerprint(t, other); next != now {
@@ -51,6 +54,9 @@ func TestTheFingerprintChangesWithEveryDDLAndWithNothingElse(t *testing.T) {
 		}
 	}
 	for _, sql := range []string{
+		"CREATE ROLE cat_granted; GRANT USAGE ON SCHEMA app TO cat_granted",
+		"ALTER ROLE cat_granted RENAME TO cat_renamed",
+		"DROP OWNED BY cat_renamed; DROP ROLE cat_renamed",
 		"CREATE TABLE app.new (a integer)",
 		"ALTER TABLE app.new ADD b integer",
 		"ALTER TABLE app.new RENAME b TO c",
