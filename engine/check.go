@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/pgrecall/pgrecall/engine/internal/plan"
 	"github.com/pgrecall/pgrecall/format"
+	"github.com/pgrecall/pgrecall/snapshot"
 	"github.com/pgrecall/pgrecall/wal"
 )
 
@@ -62,6 +63,13 @@ func Check(ctx context.Context, o CheckOptions) (*CheckResult, error) {
 	}
 	for _, f := range findings {
 		r.add(severityOf(f.Severity), f.Topic, f.What, f.Advice)
+	}
+	forbidden, err := snapshot.Forbidden(ctx, conn)
+	if err != nil {
+		return nil, err
+	}
+	if forbidden != nil {
+		r.add("warn", "reading", forbidden.Error(), "a snapshot of everything is refused until then; --exclude-table leaves tables out")
 	}
 	if o.Repository != "" {
 		if err := o.repository(ctx, name, db, r); err != nil {

@@ -50,6 +50,26 @@ func copiedTables(b *format.Body) map[uint32]bool {
 	return copied
 }
 
+// unreadSequences names the sequences whose values are not in a snapshot, as the role that took it might not read them; of those that
+// belong to tables whose rows are in it.
+func unreadSequences(c *catalog.Catalog, b *format.Body) []string {
+	copied, sampled := copiedTables(b), map[uint32]bool{}
+	for _, s := range b.Sequences {
+		sampled[s.OID] = true
+	}
+	var unread []string
+	for i := range c.Sequences {
+		if s := &c.Sequences[i]; !sampled[s.OID] && (s.OwnerTable == 0 || copied[s.OwnerTable]) {
+			why := "the role that took the snapshot may not read it"
+			if s.Persistence == "u" {
+				why += ", or it is unlogged and the source a standby"
+			}
+			unread = append(unread, fmt.Sprintf("value of sequence %s.%s: %s", s.Schema, s.Name, why))
+		}
+	}
+	return unread
+}
+
 // unfollowedTables returns the tables of a snapshot that are exact at its own instant only.
 func unfollowedTables(c *catalog.Catalog, b *format.Body) []*catalog.Table {
 	var tables []*catalog.Table
@@ -99,5 +119,6 @@ func inexact(taken *snapshot.Taken) *format.Inexact {
 			n.Unsupported++
 		}
 	}
+	n.Unsupported += int64(len(unreadSequences(taken.Catalog, &taken.Body)))
 	return n
 }

@@ -529,6 +529,7 @@ func (r *restore) describe(source string, notIncluded []string) {
 	p.LeftOut = append(p.LeftOut, r.keptByDatabase()...)
 	p.LeftOut = append(p.LeftOut, r.withoutConfiguration()...)
 	p.LeftOut = append(p.LeftOut, r.withoutLargeObjects()...)
+	p.LeftOut = append(p.LeftOut, r.withoutValues()...)
 	for _, v := range refreshed(r.catalog) {
 		if len(r.o.Tables) == 0 && r.o.IntoSchema == "" && len(r.o.Rename) == 0 {
 			p.LeftOut = append(p.LeftOut, fmt.Sprintf("rows of materialized view %s.%s: it is refreshed from the restored tables", v.Schema, v.Name))

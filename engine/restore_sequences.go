@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -65,6 +66,27 @@ func (r *restore) setSequences(ctx context.Context, ran map[uint32]bool) error {
 		}
 	}
 	return r.setValues(ctx, batch)
+}
+
+// withoutValues names the sequences that will be as they are made, for nobody ever read their values and no rows tell them.
+func (r *restore) withoutValues() []string {
+	if r.o.Scope != RestoreAll {
+		return nil
+	}
+	tables := map[uint32]*catalog.Table{}
+	for i := range r.catalog.Tables {
+		tables[r.catalog.Tables[i].OID] = &r.catalog.Tables[i]
+	}
+	var said []string
+	for i := range r.catalog.Sequences {
+		q := &r.catalog.Sequences[i]
+		name := cmp.Or(r.script.Sequences[q.OID], r.script.Needed[q.OID])
+		_, sampled := r.past.sequence(q.OID, q.Increment < 0)
+		if _, column := r.ownerOf(q, tables); name != (catalog.Name{}) && !sampled && column == "" {
+			said = append(said, fmt.Sprintf("value of sequence %s: nobody who might read it took the snapshot: the sequence is at its start, and may give values again", name))
+		}
+	}
+	return said
 }
 
 // closedSequence says whether a sequence is an extension's and the role may not set it, and notes that then.

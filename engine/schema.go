@@ -177,7 +177,7 @@ func (o *SchemaOptions) readSequences(ctx context.Context, tx pgx.Tx, c *catalog
 	for i := range c.Sequences {
 		oids = append(oids, c.Sequences[i].OID)
 	}
-	rows, err := tx.Query(ctx, `SELECT c.oid, pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.relname), pg_catalog.has_sequence_privilege(c.oid, 'SELECT')
+	rows, err := tx.Query(ctx, `SELECT c.oid, pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.relname), pg_catalog.has_sequence_privilege(c.oid, 'SELECT') AND pg_catalog.has_schema_privilege(n.oid, 'USAGE')
 		FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 		WHERE c.oid = ANY ($1::oid[]) AND NOT (pg_catalog.pg_is_in_recovery() AND c.relpersistence = 'u') ORDER BY c.oid`, oids)
 	if err != nil {
@@ -202,7 +202,7 @@ func (o *SchemaOptions) readSequences(ctx context.Context, tx pgx.Tx, c *catalog
 		}
 	}
 	if len(unread) > 0 {
-		tracing(o.Tracer).Note(Note{LevelWarn, "the values of these sequences are not written, as the role may not read them (GRANT SELECT ON SEQUENCE): " + fewOf(unread, 12)})
+		tracing(o.Tracer).Note(Note{LevelWarn, "the values of these sequences are not written, as the role may not read them (GRANT SELECT ON SEQUENCE, and USAGE ON SCHEMA): " + fewOf(unread, 12)})
 	}
 	for some := range slices.Chunk(readable, existsBatch) {
 		queries := make([]string, len(some))

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/pgrecall/pgrecall/engine/internal/plan"
 	"github.com/pgrecall/pgrecall/format"
@@ -99,7 +100,7 @@ func Show(ctx context.Context, o ShowOptions) (*ShowResult, error) {
 	}
 	_, copied := largeObjectsIn(model, body)
 	r.LargeObjects = copied.Len()
-	r.Unsupported = append(r.Unsupported, missingLargeObjects(model, body)...)
+	r.Unsupported = slices.Concat(r.Unsupported, missingLargeObjects(model, body), unreadSequences(model, body))
 	if len(copied) > 0 {
 		r.Unfollowed = append(r.Unfollowed, fmt.Sprintf("%d large objects: they are not in the log", copied.Len()))
 	}

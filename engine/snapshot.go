@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -125,6 +126,9 @@ func snapshotOf(ctx context.Context, source *repository.Source, config *pgx.Conn
 	if unreadable := new(snapshot.UnreadableError); errors.As(err, &unreadable) {
 		return nil, fmt.Errorf("%w; the server can not write its rows as text: a value or a row has more than about 500 MB, or the table is damaged; --exclude-table takes the snapshot without it", err)
 	}
+	if forbidden := new(snapshot.ForbiddenError); errors.As(err, &forbidden) {
+		return nil, fmt.Errorf("%w; or leave them out with --exclude-table, or choose others with --table or --schema (the values of sequences that belong to no chosen table are left out then, where they may not be read)", err)
+	}
 	return taken, err
 }
 
@@ -231,7 +235,7 @@ func snapshotResult(source *repository.Source, taken *snapshot.Taken, cleaned in
 	}
 	_, copied := largeObjectsIn(taken.Catalog, &taken.Body)
 	r.LargeObjects = copied.Len()
-	r.Unsupported = append(unsupported(taken.Catalog), missingLargeObjects(taken.Catalog, &taken.Body)...)
+	r.Unsupported = slices.Concat(unsupported(taken.Catalog), missingLargeObjects(taken.Catalog, &taken.Body), unreadSequences(taken.Catalog, &taken.Body))
 	r.Unread = taken.Catalog.Globals.Unread
 	for _, s := range taken.Skipped {
 		r.Unsupported = append(r.Unsupported, fmt.Sprintf("rows of %s.%s: %s", s.Schema, s.Name, s.Reason))

@@ -12,6 +12,7 @@ import (
 
 	"github.com/pgrecall/pgrecall/engine/pgtemp"
 	"github.com/pgrecall/pgrecall/format"
+	"github.com/pgrecall/pgrecall/snapshot/catalog"
 )
 
 // notes keeps what a Tracer is told.
@@ -468,16 +469,39 @@ func TestARoleThatMayNotWriteToTheLogWaitsForTheFlush(t *testing.T) {
 
 func TestATableThatMayNotBeReadIsNamed(t *testing.T) {
 	d := newDatabase(t)
-	d.exec(`CREATE TABLE secret (a int); INSERT INTO secret VALUES (1); DO $$ BEGIN CREATE ROLE nobody LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END $$`)
+	d.exec(`CREATE TABLE secret (a int); INSERT INTO secret VALUES (1); CREATE TABLE open (a serial); CREATE SEQUENCE s;
+		DO $$ BEGIN CREATE ROLE nobody LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END $$; GRANT SELECT ON open TO nobody`)
 	d.config.User = "nobody"
-	_, err := Take(t.Context(), d.config, Options{}, &memorySink{})
-	if sqlState(err) != "42501" || !strings.Contains(err.Error(), "public.secret") || !strings.Contains(err.Error(), "pg_read_all_data") {
-		t.Errorf("got %v", err)
+	take := func(o Options, tables, sequences, hidden string) {
+		t.Helper()
+		_, err := Take(t.Context(), d.config, o, &memorySink{})
+		var e *ForbiddenError
+		if !errors.As(err, &e) {
+			t.Fatalf("not refused: %v", err)
+		}
+		if got := fewOf(e.Tables); got != tables {
+			t.Errorf("tables %q, want %q", got, tables)
+		}
+		if got := fewOf(e.Sequences); got != sequences {
+			t.Errorf("sequences %q, want %q", got, sequences)
+		}
+		if got := fewOf(e.Hidden); got != hidden {
+			t.Errorf("hidden %q, want %q", got, hidden)
+		}
 	}
-	d.config.User = "postgres"
-	d.exec(`GRANT SELECT ON secret TO nobody; ALTER TABLE secret ENABLE ROW LEVEL SECURITY`)
-	d.config.User = "nobody"
-	if _, err := Take(t.Context(), d.config, Options{}, &memorySink{}); err == nil || !strings.Contains(err.Error(), "row-level security") {
+	take(Options{}, "public.secret", "public.open_a_seq, public.s", "")
+	take(Options{Selection: catalog.Selection{Tables: []string{"open"}}}, "", "public.open_a_seq", "")
+	d.exec(`GRANT SELECT ON secret, open_a_seq, s TO nobody; ALTER TABLE secret ENABLE ROW LEVEL SECURITY`)
+	take(Options{}, "", "", "public.secret")
+
+	// A policy that comes later is the server's to refuse, which shows no part of the rows with row_security off.
+	d.exec(`ALTER TABLE secret DISABLE ROW LEVEL SECURITY`)
+	enable := func(_ context.Context, point, _ string) {
+		if point == "planned" {
+			d.exec(`ALTER TABLE secret ENABLE ROW LEVEL SECURITY`)
+		}
+	}
+	if _, err := Take(t.Context(), d.config, Options{at: enable}, &memorySink{}); err == nil || !strings.Contains(err.Error(), "row-level security") {
 		t.Errorf("a policy that hides rows was not refused: %v", err)
 	}
 }

@@ -82,16 +82,13 @@ func (r *run) readSequencesOnce(ctx context.Context) ([]format.SequenceSample, f
 	return samples, at, nil
 }
 
-// listSequences returns the present names of the catalog's sequences. A standby does not have the unlogged ones; the role
-// need not have rights on those of extensions, nor, where only some tables were chosen, on the sequences of others.
+// listSequences returns the present names of the catalog's sequences that the role may read: it need not have rights on those of
+// extensions, nor, where only some tables were chosen, on those of no table (see checkRights). A standby does not have the unlogged ones.
 func (r *run) listSequences(ctx context.Context) ([]format.SequenceSample, error) {
-	oids, extensions := []uint32{}, []uint32{}
+	oids := []uint32{}
 	for i := range r.catalog.Sequences {
 		if s := &r.catalog.Sequences[i]; r.sampled(s.OwnerTable) {
 			oids = append(oids, s.OID)
-			if s.Extension != "" {
-				extensions = append(extensions, s.OID)
-			}
 		}
 	}
 	if len(oids) == 0 {
@@ -100,8 +97,8 @@ func (r *run) listSequences(ctx context.Context) ([]format.SequenceSample, error
 	rows, err := r.look.Query(ctx, `
 		SELECT c.oid, n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 		WHERE c.oid = ANY ($1::oid[]) AND c.relkind = 'S' AND NOT (pg_is_in_recovery() AND c.relpersistence = 'u')
-			AND ($2 AND NOT c.oid = ANY ($3::oid[]) OR has_sequence_privilege(c.oid, 'SELECT') AND has_schema_privilege(n.oid, 'USAGE'))
-		ORDER BY c.oid`, oids, r.filter() == nil, extensions)
+			AND CASE c.relkind WHEN 'S' THEN has_sequence_privilege(c.oid, 'SELECT') AND has_schema_privilege(n.oid, 'USAGE') END
+		ORDER BY c.oid`, oids)
 	if err != nil {
 		return nil, fmt.Errorf("list the sequences: %w", err)
 	}

@@ -142,6 +142,9 @@ func takeOnce(ctx context.Context, config *pgx.ConnConfig, o Options, sink PartS
 	if err != nil {
 		return nil, err
 	}
+	if err := r.checkRights(ctx); err != nil {
+		return nil, err
+	}
 	if r.early, _, err = r.readSequences(ctx); err != nil {
 		return nil, err
 	}

@@ -55,9 +55,9 @@ func readSequences(ctx context.Context, conn *pgx.Conn, version int) ([]format.S
 }
 
 func listSequences(ctx context.Context, conn *pgx.Conn) (list []format.SequenceSample, unreadable int, err error) {
-	rows, err := conn.Query(ctx, `select c.oid, n.nspname, c.relname, has_sequence_privilege(c.oid, 'SELECT')
+	rows, err := conn.Query(ctx, `select c.oid, n.nspname, c.relname, has_sequence_privilege(c.oid, 'SELECT') and has_schema_privilege(n.oid, 'USAGE')
 		from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-		where c.relkind = 'S' and c.relpersistence <> 't' and n.nspname <> 'pgrecall' and has_schema_privilege(n.oid, 'USAGE')
+		where c.relkind = 'S' and c.relpersistence <> 't' and n.nspname <> 'pgrecall'
 			and not exists (select from pg_catalog.pg_locks l where l.locktype = 'relation' and l.relation = c.oid
 				and l.mode = 'AccessExclusiveLock'
 				and l.database = (select oid from pg_catalog.pg_database where datname = current_database()))
