@@ -315,31 +315,54 @@ func (r *restore) postData(ctx context.Context) error {
 			statements = append(statements, s)
 		}
 	}
-	return r.parallel(ctx, "post-data", statements)
+	return r.parallel(ctx, "post-data", statements, func(i int, err error) { r.wentWithout(&statements[i], err) })
 }
 
-// analyze gathers statistics, which decide the plans of the first queries. Small tables go together.
+// analyze gathers statistics, which decide the plans of the first queries. Small tables go together. One that cannot be analyzed, such as
+// the parent of a foreign table whose server is away, ends the ANALYZE of all of them (vacuum() in src/backend/commands/vacuum.c):
+// each goes by itself then, and what the restored database has instead of the statistics is said.
 func (r *restore) analyze(ctx context.Context) error {
 	const small, many = 1 << 20, 50
-	var statements []catalog.Statement
-	var tables []string
+	const without = "the planner guesses until the table is analyzed"
+	statement := func(name string, bytes int64, tables ...string) catalog.Statement {
+		return catalog.Statement{Kind: "ANALYZE", Name: name, Bytes: bytes, SQL: "ANALYZE " + strings.Join(tables, ", "), Optional: without}
+	}
+	var statements, each []catalog.Statement
+	var together []string
 	for _, t := range r.wanted {
 		name := r.script.Tables[t.OID]
 		table := quoteName(name.Schema, name.Name)
-		if t.RawBytes < small {
-			tables = append(tables, table)
+		one := statement(name.Schema+"."+name.Name, t.RawBytes, table)
+		if t.RawBytes >= small {
+			statements = append(statements, one)
 			continue
 		}
-		statements = append(statements, catalog.Statement{Kind: "ANALYZE", Name: name.Schema + "." + name.Name, Bytes: t.RawBytes, SQL: "ANALYZE " + table})
+		each, together = append(each, one), append(together, table)
 	}
-	for some := range slices.Chunk(tables, many) {
-		statements = append(statements, catalog.Statement{Kind: "ANALYZE", Name: "of small tables", SQL: "ANALYZE " + strings.Join(some, ", ")})
+	large := len(statements)
+	for some := range slices.Chunk(together, many) {
+		statements = append(statements, statement("of small tables", 0, some...))
 	}
-	return r.parallel(ctx, "analyze", statements)
+	again := make([]bool, len(statements))
+	err := r.parallel(ctx, "analyze", statements, func(i int, err error) {
+		if again[i] = i >= large; !again[i] {
+			r.wentWithout(&statements[i], err)
+		}
+	})
+	if err != nil || !slices.Contains(again, true) {
+		return err
+	}
+	var alone []catalog.Statement
+	for i := range again[large:] {
+		if again[large+i] {
+			alone = append(alone, each[i*many:min((i+1)*many, len(each))]...)
+		}
+	}
+	return r.parallel(ctx, "analyze", alone, func(i int, err error) { r.wentWithout(&alone[i], err) })
 }
 
-// parallel runs statements over several connections.
-func (r *restore) parallel(ctx context.Context, phase string, statements []catalog.Statement) error {
+// parallel runs statements over several connections. without is told of those that failed and that are Optional, once each.
+func (r *restore) parallel(ctx context.Context, phase string, statements []catalog.Statement, without func(i int, err error)) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	q := newStatementQueue(statements)
@@ -352,7 +375,7 @@ func (r *restore) parallel(ctx context.Context, phase string, statements []catal
 		workers.Add(1)
 		go func() {
 			defer workers.Done()
-			err := r.runStatements(ctx, q, func() {
+			err := r.runStatements(ctx, q, without, func() {
 				mu.Lock()
 				done++
 				p := Progress{Phase: phase, Rows: int64(done), TotalRows: int64(len(statements)), Done: done == len(statements), Elapsed: time.Since(began)}
@@ -370,7 +393,7 @@ func (r *restore) parallel(ctx context.Context, phase string, statements []catal
 }
 
 // runStatements runs statements over one connection until none is left.
-func (r *restore) runStatements(ctx context.Context, q *statementQueue, did func()) error {
+func (r *restore) runStatements(ctx context.Context, q *statementQueue, without func(int, error), did func()) error {
 	conn, err := snapshot.Connect(ctx, r.target.config, "")
 	if err != nil {
 		return err
@@ -391,7 +414,7 @@ func (r *restore) runStatements(ctx context.Context, q *statementQueue, did func
 			if s.Optional == "" || ctx.Err() != nil || conn.IsClosed() {
 				return err
 			}
-			r.wentWithout(s, err)
+			without(i, err)
 		}
 		did()
 		q.did(i)

@@ -93,6 +93,24 @@ func TestARestoreGoesOnWithoutTheRowsOfOtherServers(t *testing.T) {
 	}
 }
 
+func TestATableThatCannotBeAnalyzedEndsNoRestore(t *testing.T) {
+	place := Place{Repository: t.TempDir() + "/repo"}
+	source, target := newDatabase(t, `CREATE FOREIGN DATA WRAPPER w`, `CREATE SERVER far FOREIGN DATA WRAPPER w`,
+		`CREATE TABLE a_parent (a int)`, `CREATE FOREIGN TABLE child () INHERITS (a_parent) SERVER far`, `CREATE TABLE plain (a int)`,
+		`INSERT INTO a_parent VALUES (1)`, `INSERT INTO plain VALUES (1), (2)`), newDatabase(t)
+	take(t, place, source)
+	result, err := Restore(t.Context(), RestoreOptions{Place: place, To: target, Jobs: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(result.NotDone) != 1 || !strings.Contains(result.NotDone[0], `ANALYZE "public"."a_parent": ERROR`) || !strings.Contains(result.NotDone[0], "until the table is analyzed") {
+		t.Errorf("not done: %q", result.NotDone)
+	}
+	if got := value(t, target, "SELECT reltuples FROM pg_class WHERE relname = 'plain'"); got != "2" {
+		t.Errorf("the other table is not analyzed: %s rows", got)
+	}
+}
+
 func TestWhatWasAddedToAnExtensionIsToldToBeMissing(t *testing.T) {
 	place := Place{Repository: t.TempDir() + "/repo"}
 	source, target := newDatabase(t, `CREATE EXTENSION hstore`, `CREATE FUNCTION mine(hstore) RETURNS int LANGUAGE sql AS 'SELECT 1'`, `ALTER EXTENSION hstore ADD FUNCTION mine(hstore)`,
