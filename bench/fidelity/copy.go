@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os/exec"
 	"path/filepath"
+	"slices"
 
 	"github.com/pgrecall/pgrecall/engine"
 )
@@ -28,7 +29,7 @@ func take(ctx context.Context, db, repository string) (*shot, error) {
 }
 
 // restore restores the snapshot into a database that it makes, on request after what databases share. left are the things that
-// the restore says it leaves out, or the snapshot if there is no restore.
+// the restore says it leaves out or could not do, or those of the snapshot if there is no restore.
 func (s *shot) restore(ctx context.Context, to string, globals bool) (left []string, err error) {
 	restored, err := engine.Restore(ctx, engine.RestoreOptions{Place: s.place, To: to, Create: true,
 		GlobalsOptions: engine.GlobalsOptions{Globals: globals},
@@ -39,7 +40,7 @@ func (s *shot) restore(ctx context.Context, to string, globals bool) (left []str
 	if g := restored.Plan.Globals; g != nil {
 		left = append(append(left, g.LeftOut...), g.Differs...)
 	}
-	return append(left, restored.Plan.LeftOut...), nil
+	return slices.Concat(left, restored.Plan.LeftOut, restored.NotDone), nil
 }
 
 // write runs what the command `schema` writes of the snapshot with psql in the empty database `to`, up to the first statement that fails.
