@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"maps"
 
 	"github.com/pgrecall/pgrecall/format"
 	"github.com/pgrecall/pgrecall/snapshot/catalog"
@@ -16,9 +17,10 @@ type ObjectOptions struct {
 }
 
 // reduce takes out of a catalog what is left out and tells of it. Of tables that were chosen by patterns those to be
-// excluded are not among the chosen: there is nothing to take out then.
-func (o *ObjectOptions) reduce(c *catalog.Catalog, chosen bool) (*catalog.Catalog, []catalog.LeftOut, error) {
+// excluded are not among the chosen: there is nothing to take out then. denied are more objects, each with the reason.
+func (o *ObjectOptions) reduce(c *catalog.Catalog, chosen bool, denied map[catalog.Ref]string) (*catalog.Catalog, []catalog.LeftOut, error) {
 	gone := map[catalog.Ref]string{}
+	maps.Copy(gone, denied)
 	if len(o.ExcludeTables) > 0 && !chosen {
 		stay, err := c.Select(catalog.Selection{ExcludeTables: o.ExcludeTables})
 		if err != nil {

@@ -56,6 +56,8 @@ type RestoreOptions struct {
 	NoLargeObjects bool
 	// NoSecurityLabels leaves out security labels: a target takes them only with their provider loaded.
 	NoSecurityLabels bool
+	// NoSuperuserObjects leaves out objects that on the target only superusers may make, and what needs them, if To's role is none.
+	NoSuperuserObjects bool
 	ObjectOptions
 	// ExcludeTableData are psql's patterns of tables that are made and get no rows.
 	ExcludeTableData []string
@@ -75,6 +77,8 @@ type RestoreOptions struct {
 	// into is the database, where it is not To's; coming is what will be on the target by then, of roles and tablespaces.
 	into   string
 	coming *catalog.GlobalsPlan
+	// denied are objects that the target has refused, and why; nil: not known yet.
+	denied map[catalog.Ref]string
 }
 
 // Point is a recovery point that was reached.
@@ -188,14 +192,11 @@ func Restore(ctx context.Context, o RestoreOptions) (*RestoreResult, error) {
 		return nil, err
 	}
 	began := time.Now()
-	r := newRestore(o)
 	if o.GlobalsOnly {
-		return r.restoreGlobals(ctx)
+		return newRestore(o).restoreGlobals(ctx)
 	}
-	if err := r.choose(ctx); err != nil {
-		return nil, err
-	}
-	if err := r.reach(ctx); err != nil {
+	r, err := planned(ctx, o)
+	if err != nil {
 		return nil, err
 	}
 	defer r.target.close(ctx)
@@ -309,7 +310,7 @@ func (r *restore) choose(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	if r.catalog, r.left, err = r.o.reduce(r.catalog, len(r.o.Tables) > 0); err != nil {
+	if r.catalog, r.left, err = r.o.reduce(r.catalog, len(r.o.Tables) > 0, r.o.denied); err != nil {
 		return err
 	}
 	if r.past, err = newHistory(ctx, r.held, c, body, r.catalog); err != nil {

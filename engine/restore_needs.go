@@ -44,7 +44,7 @@ func (r *restore) checkNeeds(ctx context.Context) error {
 		}
 	}
 	needs := r.needs()
-	for _, check := range []func(context.Context, map[catalog.NeedKind][]catalog.Need) error{r.needRoles, r.needToAct, r.needTablespaces, r.needExtensions, r.needLocales, r.needLibraries, r.needRequired} {
+	for _, check := range []func(context.Context, map[catalog.NeedKind][]catalog.Need) error{r.needRoles, r.needToAct, r.needTablespaces, r.needExtensions, r.needLocales, r.needLibraries, r.needRequired, r.needSuperuser} {
 		if err := check(ctx, needs); err != nil {
 			return err
 		}
@@ -285,26 +285,31 @@ func (r *restore) try(ctx context.Context, needs []catalog.Need, otherEncoding b
 // try runs a statement and rolls it back, and says what the server had against it. With otherEncoding the statement is meant for a
 // database of another encoding, and an answer that has to do with that is none.
 func (t *target) try(ctx context.Context, sql string, otherEncoding bool) (why string, err error) {
+	refusal, err := t.attempt(ctx, sql)
+	switch {
+	case err != nil || refusal == nil:
+		return "", err
+	case refusal.Code == "42501": // no right to make such or temporary objects: needSuperuser tells, or the restore itself
+		return "", nil
+	case otherEncoding && slices.Contains([]string{"check_encoding_locale_matches", "DefineCollation", "builtin_validate_locale"}, refusal.Routine):
+		return "", nil // who complains of the encoding
+	}
+	return refusal.Message, nil
+}
+
+// attempt runs statements in a transaction that it rolls back, and returns the server's refusal.
+func (t *target) attempt(ctx context.Context, sql string) (refusal *pgconn.PgError, err error) {
 	tx, err := t.conn.Begin(ctx)
 	if err != nil {
-		return "", fmt.Errorf("look for locales and libraries on the target: %w", err)
+		return nil, fmt.Errorf("try what the target can do: %w", err)
 	}
 	defer func() {
 		if rollback := tx.Rollback(ctx); err == nil && rollback != nil {
-			err = fmt.Errorf("look for locales and libraries on the target: %w", rollback)
+			err = fmt.Errorf("try what the target can do: %w", rollback)
 		}
 	}()
-	_, err = tx.Exec(ctx, sql, pgx.QueryExecModeSimpleProtocol)
-	var pg *pgconn.PgError
-	switch {
-	case err == nil:
-		return "", nil
-	case !errors.As(err, &pg):
-		return "", fmt.Errorf("look for locales and libraries on the target: %w", err)
-	case pg.Code == "42501": // no right to make temporary objects: the restore itself will tell
-		return "", nil
-	case otherEncoding && slices.Contains([]string{"check_encoding_locale_matches", "DefineCollation", "builtin_validate_locale"}, pg.Routine):
-		return "", nil // who complains of the encoding
+	if _, err = tx.Exec(ctx, sql, pgx.QueryExecModeSimpleProtocol); err != nil && !errors.As(err, &refusal) {
+		return nil, fmt.Errorf("try what the target can do: %w", err)
 	}
-	return pg.Message, nil
+	return refusal, nil
 }

@@ -150,7 +150,7 @@ func (o *SchemaOptions) script(c *catalog.Catalog, options *catalog.SQLOptions) 
 			ddl.Tables[t.OID] = true
 		}
 	}
-	reduced, left, err := o.reduce(c, ddl.Tables != nil)
+	reduced, left, err := o.reduce(c, ddl.Tables != nil, nil)
 	if err != nil {
 		return script, err
 	}

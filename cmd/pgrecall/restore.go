@@ -76,6 +76,7 @@ is checked first; what exists on the target is never touched unless --clean says
 	f.BoolVarP(&o.NoOwner, "no-owner", "O", false, "leave ownership to the restoring role")
 	f.BoolVarP(&o.NoPrivileges, "no-privileges", "x", false, "leave out grants")
 	f.BoolVar(&o.NoSecurityLabels, "no-security-labels", false, "leave out security labels, for a target without their provider")
+	f.BoolVar(&o.NoSuperuserObjects, "no-superuser-objects", false, "leave out what only a superuser may make on the target, and what needs it")
 	f.BoolVarP(&o.NoLargeObjects, "no-large-objects", "B", false, "leave large objects out")
 	f.BoolVar(&o.CatalogOfSnapshot, "catalog-of-snapshot", false, "rows as of the target, objects as of the snapshot, where DDL that changed no table's layout lies between")
 	f.IntVarP(&o.Jobs, "jobs", "j", 0, "connections that load (default min(4, cores))")

@@ -39,7 +39,7 @@ func (d *Database) Script(o DatabaseOptions) (DatabaseScript, error) {
 	s := DatabaseScript{Create: Statement{Kind: "DATABASE", Name: o.Name, SQL: d.createSQL(o)}}
 	need := func(kind NeedKind, name string) {
 		if name != "" {
-			s.Needs = append(s.Needs, Need{kind, name, "the database", -1})
+			s.Needs = append(s.Needs, Need{Kind: kind, Name: name, For: "the database", Statement: -1})
 		}
 	}
 	database := "DATABASE " + QuoteIdent(o.Name)

@@ -15,6 +15,7 @@ const (
 	NeedExtension                  // the files of an extension
 	NeedLocale                     // what a collation is made of: its statement's Trial tells whether it is there
 	NeedLibrary                    // the shared library of a C function, likewise
+	NeedSuperuser                  // the right to make an object, which superusers have: Need.Trial tells whether others do
 )
 
 // Need is something that a script takes for granted: it has to be on the target before the script runs.
@@ -26,6 +27,11 @@ type Need struct {
 	// Statement is the index of the statement that makes the object, or -1. Where that is not run, as the target has
 	// the object already, nothing is needed.
 	Statement int
+	// Object is what is made, of NeedExtension and NeedSuperuser.
+	Object Ref
+	// Trial, of NeedSuperuser, is a statement that is refused with insufficient_privilege to who may not make it. It leaves nothing
+	// behind when it is rolled back.
+	Trial string
 }
 
 // Trial is a statement that fails on a target where the one that makes a collation, or a function in C, would for lack of
@@ -112,13 +118,16 @@ func (n *needs) object(o object, at int) {
 		n.add(NeedOwner, h.Owner, what, at)
 	}
 	n.acl(h.ACL, h.Owner, what, at)
+	if trial := superuserTrial(o); trial != "" {
+		n.p.s.Needs = append(n.p.s.Needs, Need{Kind: NeedSuperuser, Name: what, For: what, Statement: at, Object: o.ref(), Trial: trial})
+	}
 	switch o := o.(type) {
 	case *UserMapping:
 		if o.Name != "public" {
 			n.add(NeedRole, o.Name, what, at)
 		}
 	case *Extension:
-		n.add(NeedExtension, o.Name, what, at)
+		n.p.s.Needs = append(n.p.s.Needs, Need{Kind: NeedExtension, Name: o.Name, For: what, Statement: at, Object: o.ref()})
 	case *Collation:
 		n.add(NeedLocale, o.SQLName(), what, at)
 	case *Function:
@@ -176,5 +185,5 @@ func (n *needs) add(kind NeedKind, name, what string, at int) {
 	if at < 0 || !n.p.s.Statements[at].IfMissing {
 		n.always[needed{kind, name}] = true
 	}
-	n.p.s.Needs = append(n.p.s.Needs, Need{kind, name, what, at})
+	n.p.s.Needs = append(n.p.s.Needs, Need{Kind: kind, Name: name, For: what, Statement: at})
 }
