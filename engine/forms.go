@@ -20,7 +20,7 @@ type formTrail struct {
 	announced wal.Announcements
 	// open are the changes that no message explains so far; found those of them whose message would have been read.
 	open, found []unannounced
-	// told are the changes of what tables hold that a message explains.
+	// told are the changes of what tables hold, and rewrites of them, that a message explains.
 	told    []unannounced
 	reached format.LSN // the end of the log that was read
 	// broken says that a look is missing in the log.
@@ -111,7 +111,7 @@ func (f *formTrail) look(l *format.Forms) {
 		f.known = map[uint32]format.Form{}
 	case len(f.looks) > 1:
 		for _, t := range l.Tables { // whatever it was, it changed
-			f.suspect(tableAltered, t, wal.FormChange{Content: true, Versions: true}, nil)
+			f.suspect(tableAltered, t, wal.FormChange{Content: true, Versions: true, Storage: true}, nil)
 		}
 	}
 	if f.known == nil {
@@ -129,7 +129,7 @@ func (f *formTrail) compare(l *format.Forms) {
 	for _, t := range l.Tables {
 		listed[t.Table] = true
 		old, had := f.known[t.Table]
-		c := wal.FormChange{Content: old.Content != t.Content, Versions: old.Versions != t.Versions}
+		c := wal.FormChange{Content: old.Content != t.Content, Versions: old.Versions != t.Versions, Storage: old.StoredAnew(t)}
 		switch {
 		case t.Gone() && had:
 			f.suspect(tableGone, old, c, old.Parents)
@@ -145,7 +145,7 @@ func (f *formTrail) compare(l *format.Forms) {
 	if l.Complete {
 		for _, oid := range sortedKeys(f.known) {
 			if old := f.known[oid]; !listed[oid] {
-				f.suspect(tableGone, old, wal.FormChange{Content: true, Versions: true}, old.Parents)
+				f.suspect(tableGone, old, wal.FormChange{Content: true, Versions: true, Storage: true}, old.Parents)
 				delete(f.known, oid)
 			}
 		}
@@ -174,7 +174,7 @@ func (f *formTrail) suspect(kind unannouncedKind, t format.Form, c wal.FormChang
 func (f *formTrail) settle() {
 	f.open = slices.DeleteFunc(f.open, func(u unannounced) bool {
 		if f.explained(&u) {
-			if u.kind == tableAltered && u.Versions { // not only its name
+			if u.kind == tableAltered && u.Versions || u.kind == tableRewritten && u.Storage { // not only its name or its privileges
 				f.told = append(f.told, u)
 			}
 			return true

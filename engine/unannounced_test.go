@@ -216,6 +216,42 @@ func TestAHarmlessStatementOfTheSameTableHidesNoOther(t *testing.T) {
 	}
 }
 
+// Statements that write columns' descriptions without naming the table, or name it and write none, hide no rewrite.
+// VACUUM FULL, which nothing announces, stands for the rewrite's new file where event triggers can not be off.
+func TestPrivilegesCommentsAndDroppedObjectsHideNoRewrite(t *testing.T) {
+	for _, c := range []struct {
+		announced string
+		lenient   bool // refused for that statement where it is not
+	}{{"GRANT SELECT ON plain TO public", false}, {"DROP FUNCTION two()", false}, {"COMMENT ON TABLE pets IS 'all'", true}, {"ALTER TABLE pets ALTER kind SET DEFAULT 'dog'", true}} {
+		t.Run(c.announced, func(t *testing.T) {
+			place, db := protect(t, zoo...)
+			drain(t, place, db)
+			exec(t, db, c.announced)
+			if canBeOff(t, db) {
+				hushed(t, db, "ALTER TABLE pets ALTER legs TYPE int USING -legs")
+			} else {
+				byHand(t, db, "UPDATE pg_attribute SET attname = attname WHERE attrelid = 'pets'::regclass AND attname = 'legs'")
+				exec(t, db, "VACUUM FULL pets")
+			}
+			exec(t, db, "INSERT INTO plain VALUES (1)")
+			drain(t, place, db)
+			o := RestoreOptions{Place: place, To: newDatabase(t), DryRun: true, Tables: []string{"pets"}, CatalogOfSnapshot: c.lenient}
+			_, err := Restore(t.Context(), o)
+			contains(t, err, "nobody announced", "public.pets")
+		})
+	}
+	// The privilege by itself hinders nothing.
+	place, db := protect(t, zoo...)
+	drain(t, place, db)
+	exec(t, db, "GRANT SELECT (legs) ON pets TO public", "TRUNCATE plain", "VACUUM FULL visits1", "INSERT INTO plain VALUES (1)")
+	drain(t, place, db)
+	for _, table := range []string{"pets", "plain", "visits"} {
+		if _, err := Restore(t.Context(), RestoreOptions{Place: place, To: newDatabase(t), DryRun: true, Tables: []string{table}}); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 func TestWhatASnapshotSeesNeedsNoAnnouncement(t *testing.T) {
 	place, db := protect(t, zoo...)
 	exec(t, db, "INSERT INTO plain VALUES (1)")

@@ -21,6 +21,8 @@ type Forms struct {
 	Time time.Time `json:"time"`
 	// Digest stands for the forms of all tables: two looks of one source with the same one saw the same forms.
 	Digest string `json:"digest"`
+	// Storage stands likewise for that of all tables, which Digest does not include.
+	Storage string `json:"storage,omitempty"`
 	// Roles stands for the names of all roles; empty where no table's column can hold such a name. Names stands for
 	// those of all other objects that a column's value can name.
 	Roles string `json:"roles,omitempty"`
@@ -45,9 +47,17 @@ type Form struct {
 	// Versions stands for the row versions of the catalog that hold the columns and types: it tells a change that
 	// leaves Content as it was.
 	Versions string `json:"versions"`
+	// Storage stands for what no privilege and no default changes: the file with the rows, and the row versions of the
+	// catalog that hold the labels of the types. Empty: it is not known.
+	Storage string `json:"storage,omitempty"`
 	// Since is the lowest id of a transaction, or of a subtransaction, that wrote one of these row versions, of those
 	// that may have been written since the look before. 0: there is none, or it is not known.
 	Since uint64 `json:"since,omitzero"`
+}
+
+// StoredAnew says whether what Storage stands for is known of both forms and differs.
+func (f Form) StoredAnew(other Form) bool {
+	return f.Storage != "" && other.Storage != "" && f.Storage != other.Storage
 }
 
 // Gone says that the table did not exist any more.

@@ -14,6 +14,8 @@ type FormChange struct {
 	Parents []uint32
 	// Content: what the form stands for differs. Versions: the row versions of the catalog that hold it do.
 	Content, Versions bool
+	// Storage: the rows are in another file, or labels of their types were written anew.
+	Storage bool
 	// Since is format.Form's.
 	Since uint64
 	// Lower and Upper are the visibilities of the looks: who made the change is seen by Upper and not by Lower.
@@ -33,7 +35,8 @@ type announcement struct {
 	xid     uint64
 	touched []uint32
 	// anything: it may have touched any table. content: it can change the forms' content without naming the table, as
-	// a schema's new name does. versions: it can so change the row versions alone, as column privileges and lost defaults do.
+	// a schema's new name does. versions: it can so change the row versions alone, as column privileges and lost defaults do, which move
+	// no row to another file.
 	anything, content, versions bool
 }
 
@@ -41,8 +44,8 @@ type announcement struct {
 // touched anything.
 func (a *Announcements) Add(xid uint64, message string) {
 	d, err := ParseDDL(message)
-	if d.Internal || d.RefreshOnly() {
-		return
+	if d.Internal || d.RefreshOnly() || !d.Incomplete && (d.Tag == "COMMENT" || d.Tag == "SECURITY LABEL") {
+		return // these write nothing that a form stands for
 	}
 	a.add(announcement{
 		xid: xid, touched: d.TouchedTables(), anything: err != nil || d.Incomplete,
@@ -69,14 +72,15 @@ func (a *Announcements) add(one announcement) {
 // Explain reports whether messages tell of the change: transactions that ended between the two looks touched the table,
 // or one it was a child of, in the way it changed; and one of them can have written the oldest of the new row versions.
 func (a *Announcements) Explain(c *FormChange) bool {
+	unnamed := !c.Content && !c.Storage
 	explained := a.find(c, func(one *announcement, named bool) bool {
-		return named || one.content && !c.Versions || one.versions && !c.Content
+		return named || one.content && !c.Versions || one.versions && unnamed
 	})
 	if !explained || c.Since == 0 || c.Lower.Sees(c.Since) {
 		return explained
 	}
 	return a.find(c, func(one *announcement, named bool) bool {
-		return one.xid <= c.Since && (named || one.versions) // a subtransaction's id is above that of its transaction
+		return one.xid <= c.Since && (named || one.versions && !c.Storage) // a subtransaction's id is above that of its transaction
 	})
 }
 

@@ -24,6 +24,10 @@ func TestAMessageExplainsOnlyWhatItsTransactionCanHaveDone(t *testing.T) {
 		c.Content, c.Versions, c.Since = content, versions, since
 		return c
 	}
+	stored := func(c FormChange) FormChange {
+		c.Storage = true
+		return c
+	}
 	for _, c := range []struct {
 		name    string
 		xid     uint64
@@ -51,6 +55,10 @@ func TestAMessageExplainsOnlyWhatItsTransactionCanHaveDone(t *testing.T) {
 		{"a lost default", 112, `{"tag":"DROP FUNCTION"}`, with(whole, false, true, 0), true},
 		{"a grant on a column", 112, `{"tag":"GRANT","objects":[{"type":"TABLE"}]}`, with(whole, false, true, 0), true},
 		{"a grant, and another name", 112, `{"tag":"GRANT","objects":[{"type":"TABLE"}]}`, whole, false},
+		{"a lost default, where rows are in another file", 112, `{"tag":"DROP FUNCTION"}`, stored(with(whole, false, true, 0)), false},
+		{"a grant on a column, where rows are in another file", 112, `{"tag":"GRANT","objects":[{"type":"TABLE"}]}`, stored(with(whole, false, true, 112)), false},
+		{"the table, where rows are in another file", 112, on("7"), stored(with(whole, false, true, 112)), true},
+		{"a comment on it", 112, `{"tag":"COMMENT","tables":[{"oid":7}]}`, with(whole, false, true, 112), false},
 		{"a schema's new name", 112, `{"tag":"ALTER SCHEMA"}`, with(whole, true, false, 0), true},
 		{"a schema's new name, and the columns'", 112, `{"tag":"ALTER SCHEMA"}`, whole, false},
 	} {

@@ -20,9 +20,9 @@ type Querier interface {
 
 // tableForm is the form of one table as it is kept in memory.
 type tableForm struct {
-	schema, name      string
-	content, versions uint64
-	since             uint64 // see format.Form
+	schema, name               string
+	content, versions, storage uint64
+	since                      uint64 // see format.Form
 	// roles, names: a column can hold names of roles, or of other objects.
 	roles, names bool
 	// typed: a column is of a type that is not the system's. rows: such a type holds rows of a table.
@@ -51,7 +51,7 @@ const (
 const formsSQL = `
 WITH RECURSIVE fresh AS (SELECT age($2::text::xid) AS oldest),
 tables AS MATERIALIZED (
-	SELECT c.oid, n.nspname, c.relname, c.relkind, c.relpersistence
+	SELECT c.oid, n.nspname, c.relname, c.relkind, c.relpersistence, c.relfilenode
 	FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 	WHERE ($1::oid[] IS NULL OR c.oid = ANY ($1)) AND ` + isTable + `
 ), within(root, typ) AS (
@@ -68,27 +68,29 @@ tables AS MATERIALIZED (
 	WHERE x.typ <> 0
 ), types AS MATERIALIZED (
 	SELECT w.root, coalesce(bit_xor(p.content), 0) AS content, coalesce(bit_xor(p.version), 0) AS version,
+		coalesce(bit_xor(p.version) FILTER (WHERE p.label), 0) AS labels,
 		max(age(p.xmin)) FILTER (WHERE age(p.xmin) BETWEEN 0 AND (SELECT oldest FROM fresh)) AS age,
 		bool_or(w.typ = ANY (` + roleTypes + `)) AS roles, bool_or(w.typ = ANY (` + nameTypes + `)) AS names,
 		bool_or(w.typ >= 16384) AS typed, bool_or(EXISTS (SELECT FROM pg_type t JOIN pg_class c ON c.oid = t.typrelid
 			WHERE t.oid = w.typ AND c.relkind IN ('r', 'p'))) AS rows
 	FROM within w LEFT JOIN LATERAL (
 		SELECT hash_record_extended(ROW(e.enumtypid, e.oid, e.enumlabel), 0) AS content,
-			hash_record_extended(ROW(e.enumtypid, e.oid, e.xmin), 0) AS version, e.xmin
+			hash_record_extended(ROW(e.enumtypid, e.oid, e.xmin), 0) AS version, e.xmin, true AS label
 		FROM pg_enum e WHERE e.enumtypid = w.typ
 		UNION ALL
 		SELECT hash_record_extended(ROW(w.typ, a.attnum, a.attname, a.atttypid, a.atttypmod, a.attisdropped), 0),
-			hash_record_extended(ROW(w.typ, a.attnum, a.xmin), 0), a.xmin
+			hash_record_extended(ROW(w.typ, a.attnum, a.xmin), 0), a.xmin, false
 		FROM pg_type t JOIN pg_attribute a ON a.attrelid = t.typrelid
 		WHERE t.oid = w.typ AND t.typrelid <> 0 AND a.attnum > 0
 		UNION ALL
-		SELECT hash_record_extended(ROW(t.oid, t.typbasetype, t.typtypmod), 0), 0, NULL FROM pg_type t
+		SELECT hash_record_extended(ROW(t.oid, t.typbasetype, t.typtypmod), 0), 0, NULL, false FROM pg_type t
 		WHERE t.oid = w.typ AND t.typtype = 'd') p ON w.typ >= 16384
 	GROUP BY w.root
 ), columns AS (
 	SELECT a.attrelid,
 		bit_xor(hash_record_extended(ROW(a.attnum, a.attname, a.atttypid, a.atttypmod, a.attisdropped, a.attgenerated, y.content), 0)) AS content,
 		bit_xor(hash_record_extended(ROW(a.attnum, a.xmin, y.version), 0)) AS versions,
+		bit_xor(hash_record_extended(ROW(a.attnum, y.labels), 0)) AS labels,
 		greatest(max(age(a.xmin)) FILTER (WHERE age(a.xmin) BETWEEN 0 AND (SELECT oldest FROM fresh)), max(y.age)) AS age,
 		coalesce(bool_or(y.roles), false) AS roles, coalesce(bool_or(y.names), false) AS names,
 		coalesce(bool_or(y.typed), false) AS typed, coalesce(bool_or(y.rows), false) AS rows
@@ -102,7 +104,7 @@ tables AS MATERIALIZED (
 )
 SELECT t.oid, t.nspname::text, t.relname::text,
 	hash_record_extended(ROW(t.nspname, t.relname, t.relkind, t.relpersistence, p.list, k.content), 0),
-	coalesce(k.versions, 0), (SELECT oldest FROM fresh) - k.age, coalesce(k.roles, false), coalesce(k.names, false),
+	coalesce(k.versions, 0), hash_record_extended(ROW(t.relfilenode, k.labels), 0), (SELECT oldest FROM fresh) - k.age, coalesce(k.roles, false), coalesce(k.names, false),
 	coalesce(k.typed, false), coalesce(k.rows, false), p.list
 FROM tables t LEFT JOIN columns k ON k.attrelid = t.oid LEFT JOIN parents p ON p.inhrelid = t.oid`
 
@@ -120,12 +122,12 @@ func readForms(ctx context.Context, q Querier, tables []uint32, since uint64) (m
 	}
 	forms := make(map[uint32]tableForm)
 	var oid uint32
-	var content, versions int64
+	var content, versions, storage int64
 	var distance *int64
 	var f tableForm
-	fields := []any{&oid, &f.schema, &f.name, &content, &versions, &distance, &f.roles, &f.names, &f.typed, &f.rows, &f.parents}
+	fields := []any{&oid, &f.schema, &f.name, &content, &versions, &storage, &distance, &f.roles, &f.names, &f.typed, &f.rows, &f.parents}
 	_, err = pgx.ForEachRow(rows, fields, func() error {
-		f.content, f.versions, f.since = uint64(content), uint64(versions), 0
+		f.content, f.versions, f.storage, f.since = uint64(content), uint64(versions), uint64(storage), 0
 		if distance != nil {
 			f.since = since + uint64(*distance)
 		}
@@ -192,7 +194,8 @@ func ReadForms(ctx context.Context, q Querier) (*format.Forms, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &format.Forms{Digest: digestOf(forms), Complete: true, Tables: formatted(forms)}
+	f := &format.Forms{Complete: true, Tables: formatted(forms)}
+	f.Digest, f.Storage = digestsOf(forms)
 	return f, readNames(ctx, q, forms, f)
 }
 
@@ -202,7 +205,7 @@ func formatted(forms map[uint32]tableForm) []format.Form {
 	for oid, f := range forms {
 		form := format.Form{Table: oid, Schema: f.schema, Name: f.name, Parents: f.parents, Since: f.since}
 		if !f.gone {
-			form.Content, form.Versions = hexOf(f.content), hexOf(f.versions)
+			form.Content, form.Versions, form.Storage = hexOf(f.content), hexOf(f.versions), hexOf(f.storage)
 		}
 		list = append(list, form)
 	}
@@ -212,20 +215,22 @@ func formatted(forms map[uint32]tableForm) []format.Form {
 
 func hexOf(hash uint64) string { return fmt.Sprintf("%016x", hash) }
 
-// digestOf stands for all forms.
-func digestOf(forms map[uint32]tableForm) string {
+// digestsOf stand for all forms.
+func digestsOf(forms map[uint32]tableForm) (digest, storage string) {
 	oids := make([]uint32, 0, len(forms))
 	for oid := range forms {
 		oids = append(oids, oid)
 	}
 	slices.Sort(oids)
-	h := sha256.New()
+	h, files := sha256.New(), sha256.New()
 	var b [20]byte
 	for _, oid := range oids {
 		binary.LittleEndian.PutUint32(b[:], oid)
 		binary.LittleEndian.PutUint64(b[4:], forms[oid].content)
 		binary.LittleEndian.PutUint64(b[12:], forms[oid].versions)
 		h.Write(b[:])
+		binary.LittleEndian.PutUint64(b[4:], forms[oid].storage)
+		files.Write(b[:12])
 	}
-	return hex.EncodeToString(h.Sum(nil)[:16])
+	return hex.EncodeToString(h.Sum(nil)[:16]), hex.EncodeToString(files.Sum(nil)[:16])
 }

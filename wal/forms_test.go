@@ -42,13 +42,20 @@ func (s *watched) look() string {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	if !whole.forms.Complete || whole.forms.Digest != l.forms.Digest || whole.forms.Roles != l.forms.Roles || whole.forms.Names != l.forms.Names {
+	if !whole.forms.Complete || whole.forms.Digest != l.forms.Digest || whole.forms.Storage != l.forms.Storage || whole.forms.Roles != l.forms.Roles || whole.forms.Names != l.forms.Names {
 		s.t.Errorf("what is known of the forms is not what they are: %+v, %+v", l.forms, whole.forms)
 	}
 	var names []string
 	for oid, f := range l.changed {
-		if l.old[oid].content == f.content && !f.gone {
+		old := l.old[oid]
+		if old.content == f.content && old.versions == f.versions && !f.gone {
+			continue // only the file
+		}
+		if old.content == f.content && !f.gone {
 			f.name += "*" // only the rows of the catalog
+		}
+		if old.content == f.content && old.storage != f.storage && !f.gone {
+			f.name += "!" // and what no privilege changes
 		}
 		if f.gone {
 			f.name = "-" + f.name
@@ -78,16 +85,17 @@ func TestALookTellsWhichTablesChanged(t *testing.T) {
 	}
 	for _, c := range []struct{ sql, want string }{
 		{"alter table plain add extra int default 5", "plain"},
-		{"vacuum full plain", "plain*"}, // it forgets what the column holds in rows of before: a false alarm
+		{"vacuum full plain", "plain*!"}, // it forgets what the column holds in rows of before: a false alarm
 		{"vacuum full plain", ""},
 		{"alter table plain rename n to m", "plain"},
-		{"alter table plain alter m type int using -m", "plain*"},
+		{"alter table plain alter m type int using -m", "plain*!"},
 		{"alter table plain drop extra", "plain"},
 		{byHand("update pg_attribute set attname = 'k' where attrelid = 'plain'::regclass and attname = 'm'"), "plain"},
 		{"alter table base add c int", "base rowed"},
 		{"grant select (id) on plain to public", "plain*"},
 		{"create or replace view seen as select id, name, k from plain", "rowed"},
 		{"alter type mood rename value 'sad' to 'x'; alter type mood rename value 'ok' to 'sad'; alter type mood rename value 'x' to 'ok'", "base domained moody paired rowed"},
+		{"alter type mood rename value 'sad' to 'x'; alter type mood rename value 'x' to 'sad'", "base*! domained*! moody*! paired*! rowed*!"},
 		{byHand("update pg_enum set enumlabel = 'glad' where enumlabel = 'happy'"), "base domained moody paired rowed"},
 		{"alter type pair add attribute c int", "paired"},
 		{"alter table moody rename to moodier", "moodier"},

@@ -120,7 +120,7 @@ func readLSN(ctx context.Context, conn *pgx.Conn, function string) (format.LSN, 
 	return format.ParseLSN(text)
 }
 
-// readAll reads all tables. Where this run does not know what they were, the digest tells whether any changed, and all
+// readAll reads all tables. Where this run does not know what they were, the digests tell whether any changed, and all
 // are listed if so.
 func (w *formWatch) readAll(ctx context.Context, tx pgx.Tx, l *look) (err error) {
 	since := uint64(0)
@@ -130,7 +130,8 @@ func (w *formWatch) readAll(ctx context.Context, tx pgx.Tx, l *look) (err error)
 	if l.state, err = readForms(ctx, tx, nil, since); err != nil {
 		return err
 	}
-	l.forms.Digest, l.changed = digestOf(l.state), map[uint32]tableForm{}
+	l.forms.Digest, l.forms.Storage = digestsOf(l.state)
+	l.changed = map[uint32]tableForm{}
 	switch {
 	case w.known != nil:
 		l.compare(l.state)
@@ -139,7 +140,7 @@ func (w *formWatch) readAll(ctx context.Context, tx pgx.Tx, l *look) (err error)
 				l.changed[oid] = goneForm(f)
 			}
 		}
-	case w.last == nil || w.last.Digest != l.forms.Digest:
+	case w.last == nil || w.last.Digest != l.forms.Digest || w.last.Storage != l.forms.Storage:
 		l.forms.Complete, l.forms.Tables = true, formatted(l.state)
 		for oid, f := range l.state {
 			if f.since != 0 && !w.last.Visibility.Sees(f.since) {
@@ -155,7 +156,7 @@ func (w *formWatch) readAll(ctx context.Context, tx pgx.Tx, l *look) (err error)
 // compare notes which of the forms read are not what they were.
 func (l *look) compare(read map[uint32]tableForm) {
 	for oid, f := range read {
-		if old, ok := l.old[oid]; !ok || old.content != f.content || old.versions != f.versions {
+		if old, ok := l.old[oid]; !ok || old.content != f.content || old.versions != f.versions || old.storage != f.storage {
 			l.changed[oid] = f
 		}
 	}
@@ -212,9 +213,9 @@ func (w *formWatch) readStirred(ctx context.Context, tx pgx.Tx, l *look) error {
 			}
 		}
 	}
-	l.forms.After, l.forms.Digest, l.forms.Tables = w.last.Until, w.last.Digest, formatted(l.changed)
+	l.forms.After, l.forms.Digest, l.forms.Storage, l.forms.Tables = w.last.Until, w.last.Digest, w.last.Storage, formatted(l.changed)
 	if len(l.changed) > 0 {
-		l.forms.Digest = digestOf(l.state)
+		l.forms.Digest, l.forms.Storage = digestsOf(l.state)
 	}
 	return nil
 }

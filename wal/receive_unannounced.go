@@ -75,10 +75,13 @@ func (u *unexplained) notice(l *look) {
 	}
 	for _, oid := range slices.Sorted(maps.Keys(l.changed)) {
 		f := l.changed[oid]
-		c := FormChange{Table: oid, Parents: f.parents, Content: true, Versions: true, Since: f.since}
+		c := FormChange{Table: oid, Parents: f.parents, Content: true, Versions: true, Storage: true, Since: f.since}
 		if old, had := l.old[oid]; had && !f.gone {
 			c.Parents = slices.Concat(old.parents, f.parents)
-			c.Content, c.Versions = old.content != f.content, old.versions != f.versions
+			c.Content, c.Versions, c.Storage = old.content != f.content, old.versions != f.versions, old.storage != f.storage
+			if !c.Content && !c.Versions { // emptied, or vacuumed
+				continue
+			}
 		}
 		suspected(suspectTable, f.schema+"."+f.name, c)
 	}
