@@ -56,9 +56,7 @@ func replaced(b []byte) bool {
 // zero value. It is strict: an unknown, missing or repeated field, other white space,
 // anything behind the document is an error.
 func DecodeDocument(b []byte, v any) error {
-	d := json.NewDecoder(bytes.NewReader(b))
-	d.DisallowUnknownFields()
-	if err := d.Decode(v); err != nil {
+	if err := json.Unmarshal(b, v); err != nil {
 		return fmt.Errorf("read a document: %w", err)
 	}
 	again, err := EncodeDocument(v)
