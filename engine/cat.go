@@ -89,7 +89,7 @@ func Cat(ctx context.Context, o CatOptions) (*CatResult, error) {
 		}
 	}
 	out := bufio.NewWriterSize(o.Out, 1<<16)
-	w := write(out, whole, r.tableOf(whole.OID))
+	w := write(out, whole, r.models()[whole.OID])
 	result := &CatResult{Source: r.plan.Source, Schema: whole.Schema, Table: whole.Name, Reached: r.past.reached}
 	for i, t := range r.wanted {
 		rows, err := rowsOf(ctx, &tableRows{past: r.past, data: t}, o.TempDir, inOrder(orders[i], w.rows))
@@ -127,7 +127,7 @@ func (r *restore) oneTable() (*format.TableData, error) {
 		return nil, usagef("%s is a foreign table: its rows are on another server, and in no backup of this one", names[0])
 	}
 	d := &format.TableData{OID: found.OID, Schema: found.Schema, Name: found.Name}
-	for _, c := range found.CopyColumns() {
+	for c := range found.CopyColumns() {
 		d.Columns = append(d.Columns, format.Column{Attnum: c.Attnum, Name: c.Name, Type: c.Type, Typmod: c.Typmod, TypeName: c.TypeName})
 	}
 	return d, nil

@@ -14,26 +14,32 @@ func (r *restore) putBack() {
 	if r.o.IntoSchema == "" && len(r.o.Rename) == 0 {
 		return
 	}
-	for _, t := range r.byReference() {
+	models := r.models()
+	for _, t := range r.byReference(models) {
 		name := r.script.Tables[t.OID]
 		if name.Schema == t.Schema && name.Name == t.Name {
 			continue
 		}
-		r.result.PutBack = append(r.result.PutBack, putBackSQL(t, r.tableOf(t.OID), name))
+		r.result.PutBack = append(r.result.PutBack, putBackSQL(t, models[t.OID], name))
 	}
 }
 
-func (r *restore) tableOf(oid uint32) *catalog.Table {
-	i := slices.IndexFunc(r.catalog.Tables, func(t catalog.Table) bool { return t.OID == oid })
-	if i < 0 {
-		return nil
+// models are the tables of the catalog by their oid.
+func (r *restore) models() map[uint32]*catalog.Table {
+	models := make(map[uint32]*catalog.Table, len(r.catalog.Tables))
+	for i := range r.catalog.Tables {
+		models[r.catalog.Tables[i].OID] = &r.catalog.Tables[i]
 	}
-	return &r.catalog.Tables[i]
+	return models
 }
 
 // byReference orders the tables so that those which foreign keys refer to come first; circles are cut anywhere.
-func (r *restore) byReference() []*format.TableData {
+func (r *restore) byReference(models map[uint32]*catalog.Table) []*format.TableData {
 	var ordered []*format.TableData
+	wanted := make(map[uint32]*format.TableData, len(r.wanted))
+	for _, t := range r.wanted {
+		wanted[t.OID] = t
+	}
 	seen := map[uint32]bool{}
 	var visit func(t *format.TableData)
 	visit = func(t *format.TableData) {
@@ -41,12 +47,10 @@ func (r *restore) byReference() []*format.TableData {
 			return
 		}
 		seen[t.OID] = true
-		if c := r.tableOf(t.OID); c != nil {
+		if c := models[t.OID]; c != nil {
 			for _, k := range c.Constraints {
-				for _, other := range r.wanted {
-					if k.Kind == "f" && other.OID == k.References {
-						visit(other)
-					}
+				if other := wanted[k.References]; k.Kind == "f" && other != nil {
+					visit(other)
 				}
 			}
 		}

@@ -371,7 +371,7 @@ func (r *restore) fitting(ctx context.Context, choices []plan.Choice) (c plan.Ch
 			if err != nil {
 				return c, nil, nil, err
 			}
-			if r.catalog, err = readCatalog(body); err != nil {
+			if r.catalog, err = takeCatalog(body); err != nil {
 				return c, nil, nil, err
 			}
 			tables, err := r.catalog.Select(catalog.Selection{Tables: r.o.Tables, ExcludeTables: r.o.ExcludeTables})

@@ -36,8 +36,9 @@ func (r *restore) chooseConfiguration() {
 		return // copies are tables like others
 	}
 	r.configurations = map[uint32]*configuration{}
+	models := r.models()
 	for _, t := range r.wanted {
-		if k := r.tableOf(t.OID); k != nil && k.Extension != "" {
+		if k := models[t.OID]; k != nil && k.Extension != "" {
 			c := &configuration{Table: k, into: snapshot.Matching{Schema: k.Schema, Table: k.Name, Condition: k.Condition}}
 			for _, column := range t.Columns {
 				c.into.Columns = append(c.into.Columns, column.Name)

@@ -250,7 +250,7 @@ func (r *restore) chooseGlobals(ctx context.Context) (*catalog.Globals, error) {
 		if err != nil {
 			return nil, err
 		}
-		model, err := readCatalog(body)
+		model, err := takeCatalog(body)
 		if err != nil {
 			return nil, err
 		}

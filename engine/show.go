@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -82,7 +81,7 @@ func Show(ctx context.Context, o ShowOptions) (*ShowResult, error) {
 	if err != nil {
 		return nil, err
 	}
-	model, err := readCatalog(body)
+	model, err := takeCatalog(body)
 	if err != nil {
 		return nil, err
 	}
@@ -131,12 +130,13 @@ func (h *holding) named(prefix string) (*plan.Base, error) {
 	return base, err
 }
 
-// readCatalog reads the catalog in a body.
-func readCatalog(b *format.Body) (*catalog.Catalog, error) {
-	c := new(catalog.Catalog)
-	if err := json.Unmarshal(b.Catalog, c); err != nil {
+// takeCatalog reads the catalog out of a body, which holds it no longer: of very many tables it is large.
+func takeCatalog(b *format.Body) (*catalog.Catalog, error) {
+	c, err := catalog.Decode(b.Catalog)
+	if err != nil {
 		return nil, integrityf("the catalog of snapshot %v: %w", b.ID, err)
 	}
+	b.Catalog = nil
 	return c, nil
 }
 

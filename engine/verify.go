@@ -153,7 +153,7 @@ func (v *verification) snapshot(ctx context.Context, s *repository.Source, name 
 		err = v.digest(ctx, s, e.Body)
 	}
 	if err == nil {
-		_, err = readCatalog(body)
+		_, err = takeCatalog(body)
 	}
 	if err != nil {
 		return v.broken(err, lost)

@@ -56,7 +56,6 @@ func (r *run) readLargeObjects(ctx context.Context, q catalog.Querier) (*table, 
 		},
 		large: &largeObjects{oids: l.Readable(), page: l.PageBytes},
 	}
-	t.columns = t.CopyColumns()
 	rows, err := q.Query(ctx, `SELECT relfilenode, pg_table_size(oid), has_table_privilege(oid, 'SELECT') FROM pg_class WHERE oid = $1`, t.OID)
 	if err != nil {
 		return nil, fmt.Errorf("look at the large objects: %w", err)

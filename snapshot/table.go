@@ -23,8 +23,7 @@ const (
 // table is one table whose rows are copied. The queue's lock guards what changes.
 type table struct {
 	*catalog.Table
-	columns []catalog.Column
-	large   *largeObjects // set where it is that of the large objects
+	large *largeObjects // set where it is that of the large objects
 
 	group  int          // index in run.groups
 	cuts   int64        // how many ranges it was cut into
@@ -63,7 +62,7 @@ func (r *run) plan() ([]Skipped, error) {
 		case slices.Contains(r.closed, t.OID):
 			skip(Skipped{Schema: t.Schema, Name: t.Name, Reason: "the role may not read this table of extension " + t.Extension})
 		default:
-			r.tables = append(r.tables, &table{Table: t, columns: t.CopyColumns()})
+			r.tables = append(r.tables, &table{Table: t})
 			total += t.Bytes
 		}
 	}
@@ -148,12 +147,12 @@ func cut(blocks, bytes, partBytes int64, heap bool) []blockRange {
 // copySQL is the statement that writes the rows of a range. A range is read by its ctids alone (a TID range scan), and
 // a table as it is without its children.
 func copySQL(t *table, q quoter, b blockRange) string {
-	names := make([]string, len(t.columns))
-	for i, c := range t.columns {
-		names[i] = c.Name
-	}
 	if t.large != nil && !t.large.direct {
 		return t.large.copySQL(b)
+	}
+	var names []string
+	for c := range t.CopyColumns() {
+		names = append(names, c.Name)
 	}
 	name, columns := q.table(t.Schema, t.Name), q.list(names)
 	if b == (blockRange{}) && len(names) > 0 {
@@ -172,7 +171,7 @@ func copySQL(t *table, q quoter, b blockRange) string {
 // data describes a copied table in the manifest and adds its objects to the envelope.
 func (t *table) data(e *format.Envelope) format.TableData {
 	d := format.TableData{OID: t.OID, Schema: t.Schema, Name: t.Name, Group: t.group, Identity: identity(t.Table)}
-	for _, c := range t.columns {
+	for c := range t.CopyColumns() {
 		d.Columns = append(d.Columns, format.Column{Attnum: c.Attnum, Name: c.Name, Type: c.Type, Typmod: c.Typmod, TypeName: c.TypeName})
 	}
 	slices.SortFunc(t.parts, func(a, b part) int { return cmp.Compare(a.FirstBlock, b.FirstBlock) })

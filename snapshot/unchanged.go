@@ -93,7 +93,7 @@ func differs(t *catalog.Table, now map[uint32]present, exact bool) string {
 func columnTypes(model *catalog.Catalog) []uint32 {
 	seen := map[uint32]bool{}
 	for i := range model.Tables {
-		for _, c := range model.Tables[i].CopyColumns() {
+		for c := range model.Tables[i].CopyColumns() {
 			seen[c.Type] = true
 		}
 	}

@@ -197,7 +197,7 @@ func TestTheEffectiveIdentityIsThePrimaryKeyOrTheIndexChosen(t *testing.T) {
 			t.Errorf("%s: %v, want %v", name, got, want)
 		}
 	}
-	if columns := table(t, c, "public.generated").CopyColumns(); len(columns) != 1 || columns[0].Name != "a" {
+	if columns := slices.Collect(table(t, c, "public.generated").CopyColumns()); len(columns) != 1 || columns[0].Name != "a" {
 		t.Errorf("columns copied: %+v", columns)
 	}
 }

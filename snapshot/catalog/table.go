@@ -1,6 +1,9 @@
 package catalog
 
-import "slices"
+import (
+	"iter"
+	"slices"
+)
 
 // Table is an ordinary, a partitioned or a foreign table.
 type Table struct {
@@ -50,14 +53,14 @@ func (t *Table) HasRows() bool { return t.Kind == "r" }
 
 // CopyColumns are the columns whose values are copied: not dropped, not
 // generated, by attnum.
-func (t *Table) CopyColumns() []Column {
-	var columns []Column
-	for _, c := range t.Columns {
-		if c.Generated == "" {
-			columns = append(columns, c)
+func (t *Table) CopyColumns() iter.Seq[*Column] {
+	return func(yield func(*Column) bool) {
+		for i := range t.Columns {
+			if t.Columns[i].Generated == "" && !yield(&t.Columns[i]) {
+				return
+			}
 		}
 	}
-	return columns
 }
 
 func (t *Table) column(attnum int16) *Column { return columnOf(t.Columns, attnum) }
