@@ -12,12 +12,20 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"syscall"
 
 	"github.com/pgrecall/pgrecall/engine"
 )
 
+// softLimit is the memory in bytes beyond which garbage is collected without delay. All data stream through far less; the catalog of very many
+// tables does not, and would else take twice what it needs: half a gigabyte for 50,000. GOMEMLIMIT overrides it.
+const softLimit = 768 << 20
+
 func main() {
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(softLimit)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	// A second signal ends the process at once: the repository and the source are safe from that at any moment.
 	context.AfterFunc(ctx, stop)
