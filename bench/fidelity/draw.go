@@ -1,9 +1,11 @@
 package fidelity
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"fmt"
+	"regexp"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/pgrecall/pgrecall/engine"
@@ -48,15 +50,20 @@ func (p Picture) addDDL(ctx context.Context, db string) error {
 	if err != nil {
 		return err
 	}
-	whole := sha256.New()
-	if err := engine.Schema(ctx, engine.SchemaOptions{Live: true, DB: db}, whole); err != nil {
+	var whole bytes.Buffer
+	if err := engine.Schema(ctx, engine.SchemaOptions{Live: true, DB: db}, &whole); err != nil {
 		return fmt.Errorf("schema: %w", err)
 	}
-	p.add(wholeDDL(), fmt.Sprintf("SHA-256 %x", whole.Sum(nil)))
+	p.add(wholeDDL(), fmt.Sprintf("SHA-256 %x", sha256.Sum256(withoutLeftOut(whole.Bytes()))))
 	for _, s := range script.Statements {
 		p.add(Item{DDL, s.Kind + " " + s.Name}, fmt.Sprintf("%s: %s", s.Section, s.SQL))
 	}
 	return nil
+}
+
+// withoutLeftOut takes out of a script of `schema` what it says that it does not write: the copy does not have it.
+func withoutLeftOut(script []byte) []byte {
+	return regexp.MustCompile(`\n(-- Not written: .*\n)+`).ReplaceAll(script, nil)
 }
 
 // wholeDDL is the item of all statements, in their order.

@@ -127,3 +127,11 @@ func TestTheOrderOfAPolicysRolesIsTheServersOwn(t *testing.T) {
 		}
 	}
 }
+
+func TestWhatSchemaDoesNotWriteIsNoPartOfItsScript(t *testing.T) {
+	const script = "SET x = y;\n\n-- pre-data\n\nCREATE SCHEMA s;\n"
+	told := strings.Replace(script, "\n\n", "\n\n-- Not written: operator !==: it is a shell\n-- Not written: type t: it is, too\n\n", 1)
+	if got := string(withoutLeftOut([]byte(told))); got != script {
+		t.Errorf("%q", got)
+	}
+}
