@@ -158,6 +158,7 @@ type planner struct {
 	selected     map[uint32]bool // tables in the script
 	extensions   map[string]bool // those whose configuration is in the script
 	childrenOf   map[uint32][]uint32
+	notNulls     map[uint32]bool // tables whose NOT NULLs that are NOT VALID are added
 	statisticsOf map[uint32][]*Statistics
 	dependsOf    map[Ref][]Ref // of views and functions
 	// constraintNames counts them by schema and name.

@@ -97,7 +97,7 @@ func (p *planner) notNullSQL(f *tableForm, c *Column) string {
 		return ""
 	}
 	k := f.t.notNullConstraint(c)
-	if k == nil || !k.Validated || !(k.Local || f.t.Partition || f.alone) {
+	if k == nil || !k.Validated || !f.says(k) {
 		return ""
 	}
 	sql := " NOT NULL"

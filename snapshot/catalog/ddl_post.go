@@ -214,34 +214,54 @@ func (p *planner) addKeys(f *tableForm) {
 		switch {
 		case k.Kind == "f":
 			p.addForeignKey(f, k)
-		case (k.Kind == "c" || k.Kind == "n") && !k.Validated && (k.Local || f.alone || f.t.Partition && k.Inherited == 0):
-			if p.namesOriginalRow(f.t, k.Definition, k.Depends) {
-				p.leaveOut("check "+k.Name+" of "+f.name.String(), "its function takes rows of the original table")
-				continue
-			}
-			s := Statement{Kind: "CHECK CONSTRAINT", Name: k.Name + " on " + f.name.String(), OID: k.OID, Table: f.t.OID, Locks: p.family(f.t.OID)}
-			s.SQL = "ALTER TABLE " + f.name.SQL() + " ADD CONSTRAINT " + QuoteIdent(k.Name) + " " + p.tableExpression(f.t, k.Definition)
-			p.addAt(StageForeignKeys, s)
-		case k.Validated && !k.Local && f.parentNotValid(k):
-			// It came from a parent's that is NOT VALID, on a table then empty.
+		case k.Kind == "c" && !k.Validated:
+			p.addNotValid(f, k)
+		case p.comesLate(f, k): // on a table then empty
 			p.addAt(StageTriggers, Statement{Kind: "CHECK CONSTRAINT", Name: k.Name + " on " + f.name.String(), OID: k.OID, Table: f.t.OID,
 				Locks: p.family(f.t.OID), Bytes: f.t.Bytes,
-				SQL: "ALTER TABLE " + f.name.SQL() + " VALIDATE CONSTRAINT " + QuoteIdent(k.Name)})
+				SQL: "ALTER TABLE " + f.name.SQL() + " VALIDATE CONSTRAINT " + QuoteIdent(p.nameOf(f, k))})
 		}
+	}
+	p.addNotNulls(f)
+}
+
+// addNotNulls adds a table's NOT NULLs that are NOT VALID, after those of its children: a child that already has one under a name
+// of its own keeps it when it inherits the parent's, but cannot get it then (AdjustNotNullInheritance in src/backend/catalog/pg_constraint.c).
+func (p *planner) addNotNulls(f *tableForm) {
+	if p.notNulls[f.t.OID] {
+		return
+	}
+	if p.notNulls == nil {
+		p.notNulls = map[uint32]bool{}
+	}
+	p.notNulls[f.t.OID] = true
+	for i := range f.t.Constraints {
+		k := &f.t.Constraints[i]
+		if k.Kind != "n" || k.Validated {
+			continue
+		}
+		for _, child := range p.children()[f.t.OID] {
+			if p.selected[child] {
+				of := p.form(p.tables[child])
+				p.addNotNulls(&of)
+			}
+		}
+		p.addNotValid(f, k)
 	}
 }
 
-// parentNotValid says that a parent has the CHECK or NOT NULL without having
-// checked its rows.
-func (f *tableForm) parentNotValid(k *Constraint) bool {
-	for _, parent := range f.parents {
-		for _, pk := range parent.Constraints {
-			if pk.Kind == k.Kind && !pk.Validated && pk.Enforced && (k.Kind == "c" || k.Kind == "n") && pk.Name == k.Name {
-				return true
-			}
-		}
+// addNotValid adds a CHECK or NOT NULL that is NOT VALID, if it is the table's own and does not come with a parent's.
+func (p *planner) addNotValid(f *tableForm, k *Constraint) {
+	if !k.Local && !f.alone && !(f.t.Partition && k.Inherited == 0) {
+		return
 	}
-	return false
+	if p.namesOriginalRow(f.t, k.Definition, k.Depends) {
+		p.leaveOut("check "+k.Name+" of "+f.name.String(), "its function takes rows of the original table")
+		return
+	}
+	s := Statement{Kind: "CHECK CONSTRAINT", Name: k.Name + " on " + f.name.String(), OID: k.OID, Table: f.t.OID, Locks: p.family(f.t.OID)}
+	s.SQL = "ALTER TABLE " + f.name.SQL() + " ADD CONSTRAINT " + QuoteIdent(k.Name) + " " + p.tableExpression(f.t, k.Definition)
+	p.addAt(StageForeignKeys, s)
 }
 
 func (p *planner) addForeignKey(f *tableForm, k *Constraint) {

@@ -158,7 +158,7 @@ func (p *planner) inlineConstraints(f *tableForm, n *node) []string {
 	var lines []string
 	for i := range f.t.Constraints {
 		k := &f.t.Constraints[i]
-		if !k.Validated || !(k.Local || f.t.Partition || f.alone) || f.lateConstraint(k) {
+		if !k.Validated || !f.says(k) || f.lateConstraint(k) {
 			continue
 		}
 		line := "CONSTRAINT " + QuoteIdent(k.Name) + " "
@@ -224,7 +224,7 @@ func inLiteral(sql string) bool { return strings.Count(sql, "'")%2 == 1 }
 // children, as the parents' own do.
 func (p *planner) addCheck(t *Table, k *Constraint) {
 	f := p.form(t)
-	if !k.Local && !t.Partition && !f.alone || p.namesOriginalRow(t, k.Definition, k.Depends) {
+	if !f.says(k) || p.namesOriginalRow(t, k.Definition, k.Depends) {
 		return
 	}
 	p.add(Statement{Kind: "CHECK CONSTRAINT", Name: k.Name + " on " + f.name.String(), OID: k.OID, Table: t.OID, Locks: p.family(t.OID), Bytes: t.Bytes,
@@ -245,14 +245,15 @@ func (p *planner) addTableProperties(f *tableForm, n *node) {
 	}
 	for i := range t.Constraints {
 		k := &t.Constraints[i]
-		name := k.Name
-		if p.constraints[k.OID] != nil {
-			name = p.indexName[k.Index].Name
-		}
+		name := p.nameOf(f, k)
 		comment := described{kind: "CONSTRAINT", sql: QuoteIdent(name) + " ON " + f.name.SQL(), name: name + " on " + f.name.String(),
 			oid: k.OID, table: t.OID, comment: k.Comment}
-		if k.Kind != "c" && k.Kind != "n" || !k.Validated || n.detached(Ref{ClassConstraint, k.OID}) || f.lateConstraint(k) {
+		if k.Kind != "c" && k.Kind != "n" || !k.Validated || n.detached(Ref{ClassConstraint, k.OID}) || f.lateConstraint(k) || p.comesLate(f, k) {
 			comment.stage = StageGrants
+		}
+		if k.Kind == "n" && name != k.Name {
+			p.leaveOut("name of "+k.Name+" of "+f.name.String(), "the parents give the inherited NOT NULL the name %s", name)
+			comment.stage, comment.optional = StageGrants, "the NOT NULL has yet another name"
 		}
 		if k.Kind == "f" && !p.restoresKey(t, k) {
 			continue

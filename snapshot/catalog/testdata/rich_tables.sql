@@ -178,3 +178,12 @@ GRANT SELECT (a), INSERT (b), REFERENCES (c) ON more.p1 TO cat_reader WITH GRANT
 SET SESSION AUTHORIZATION cat_reader; GRANT SELECT (a) ON more.p1 TO cat_other, PUBLIC; RESET SESSION AUTHORIZATION;
 REVOKE ALL ON more.columns FROM CURRENT_USER;
 GRANT SELECT ON SEQUENCE more.down TO PUBLIC;
+-- A CHECK that a child has validated, but not the parent whose it is.
+CREATE TABLE more.unsure (a integer);
+CREATE TABLE more.unsure_child () INHERITS (more.unsure);
+CREATE TABLE more.unsure_grandchild () INHERITS (more.unsure_child);
+ALTER TABLE more.unsure ADD CONSTRAINT unsure_a CHECK (a > 0) NOT VALID;
+ALTER TABLE more.unsure_child VALIDATE CONSTRAINT unsure_a;
+COMMENT ON CONSTRAINT unsure_a ON more.unsure IS 'not valid';
+COMMENT ON CONSTRAINT unsure_a ON more.unsure_child IS 'valid';
+COMMENT ON CONSTRAINT unsure_a ON more.unsure_grandchild IS 'valid as well';

@@ -19,3 +19,18 @@ CREATE TABLE more.unforced_parted (a integer REFERENCES more.left_side NOT ENFOR
 CREATE TABLE more.unforced_parted_1 PARTITION OF more.unforced_parted FOR VALUES IN (1);
 CREATE TABLE more.gin_parallel (j jsonb);
 CREATE INDEX ON more.gin_parallel USING gin (j);
+-- NOT NULLs of a parent that is not valid, and the child's own before them.
+COMMENT ON CONSTRAINT nn_c ON more.nn_child IS 'valid';
+CREATE TABLE more.nn_unsure (a integer);
+ALTER TABLE more.nn_unsure ADD CONSTRAINT unsure_a NOT NULL a NOT VALID;
+CREATE TABLE more.nn_sure (a integer CONSTRAINT sure_a NOT NULL);
+CREATE TABLE more.nn_both () INHERITS (more.nn_sure, more.nn_unsure);
+COMMENT ON CONSTRAINT sure_a ON more.nn_both IS 'named by the first parent';
+CREATE TABLE more.nn_above (a integer);
+CREATE TABLE more.nn_own () INHERITS (more.nn_above);
+CREATE TABLE more.nn_own_below () INHERITS (more.nn_own);
+ALTER TABLE more.nn_own ADD CONSTRAINT own_a NOT NULL a NOT VALID;
+ALTER TABLE more.nn_above ADD CONSTRAINT above_a NOT NULL a NOT VALID;
+ALTER TABLE more.nn_own_below VALIDATE CONSTRAINT own_a;
+COMMENT ON CONSTRAINT own_a ON more.nn_own_below IS 'valid, of its parent alone';
+COMMENT ON CONSTRAINT own_a ON more.nn_own IS 'its own, not valid';
