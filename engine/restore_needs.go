@@ -145,41 +145,48 @@ func (r *restore) coming() *catalog.GlobalsPlan {
 }
 
 // needToAct makes sure that the restoring role may become those it gives objects to and those it grants as (documentation, "ALTER
-// TABLE", "SET ROLE"): since 16 that takes a membership WITH SET.
+// TABLE", "SET ROLE"): since 16 that takes a membership WITH SET. What is given away is worked on afterwards, as rows are loaded into a
+// table, which takes a membership that is inherited.
 func (r *restore) needToAct(ctx context.Context, needs map[catalog.NeedKind][]catalog.Need) error {
 	t := r.target
 	if t.super {
 		return nil
 	}
-	privilege, with, coming := "MEMBER", "", r.coming().Roles
+	privilege, with, inherited, coming := "MEMBER", "", " (and ALTER ROLE … INHERIT)", r.coming().Roles
 	if t.db.version >= 160000 {
-		privilege, with, coming = "SET", " WITH SET TRUE", nil // those are made with createrole_self_grant
+		privilege, with, inherited, coming = "SET", " WITH SET TRUE", ", INHERIT TRUE", nil // those are made with createrole_self_grant
 	}
-	rows, err := t.conn.Query(ctx, `SELECT rolname FROM pg_catalog.pg_roles WHERE NOT pg_catalog.pg_has_role(oid, $1)`, privilege)
-	if err != nil {
-		return fmt.Errorf("look for roles on the target: %w", err)
+	var others, strangers []string
+	for condition, roles := range map[string]*[]string{
+		"NOT pg_catalog.pg_has_role(oid, $1)":                                            &others,
+		"NOT (pg_catalog.pg_has_role(oid, $1) AND pg_catalog.pg_has_role(oid, 'USAGE'))": &strangers,
+	} {
+		rows, err := t.conn.Query(ctx, "SELECT rolname FROM pg_catalog.pg_roles WHERE "+condition, privilege)
+		if err == nil {
+			*roles, err = pgx.CollectRows(rows, pgx.RowTo[string])
+		}
+		if err != nil {
+			return fmt.Errorf("look for roles on the target: %w", err)
+		}
+		*roles = append(*roles, coming...)
 	}
-	others, err := pgx.CollectRows(rows, pgx.RowTo[string])
-	if err != nil {
-		return fmt.Errorf("look for roles on the target: %w", err)
-	}
-	others = append(others, coming...)
 	var publicOwner string
 	if err := t.conn.QueryRow(ctx, `SELECT coalesce((SELECT pg_catalog.pg_get_userbyid(nspowner)::text FROM pg_catalog.pg_namespace WHERE nspname = 'public'), '')`).Scan(&publicOwner); err != nil {
 		return fmt.Errorf("look for the owner of schema public on the target: %w", err)
 	}
 	for _, kind := range []struct {
-		kind      catalog.NeedKind
-		what, way string
+		kind            catalog.NeedKind
+		not             []string
+		what, with, way string
 	}{
-		{catalog.NeedOwner, "the owners of objects", "leave ownership to the restoring role with --no-owner"},
-		{catalog.NeedGrantor, "those who granted", "leave out grants with --no-privileges"},
+		{catalog.NeedOwner, strangers, "the owners of objects", with + inherited, "leave ownership to the restoring role with --no-owner"},
+		{catalog.NeedGrantor, others, "those who granted", with, "leave out grants with --no-privileges"},
 	} {
 		blocked := slices.DeleteFunc(slices.Clone(needs[kind.kind]), func(n catalog.Need) bool {
-			return !slices.Contains(others, n.Name) || n.For == "schema public" && n.Name == publicOwner // to whom it is given already
+			return !slices.Contains(kind.not, n.Name) || n.For == "schema public" && n.Name == publicOwner // to whom it is given already
 		})
 		if len(blocked) > 0 {
-			r.lacks.add("role %s may not act for %s: %s; GRANT %s TO %s%s, or %s", t.user, kind.what, described(blocked), quoteName(blocked[0].Name), quoteName(t.user), with, kind.way)
+			r.lacks.add("role %s may not act for %s: %s; GRANT %s TO %s%s, or %s", t.user, kind.what, described(blocked), quoteName(blocked[0].Name), quoteName(t.user), kind.with, kind.way)
 		}
 	}
 	return nil

@@ -67,6 +67,9 @@ func (r *restore) run(ctx context.Context) error {
 		r.phase("analyze", began)
 		r.putBack()
 	}
+	if err := r.makeEventTriggers(ctx); err != nil {
+		return err
+	}
 	if err := r.closeDatabase(ctx); err != nil {
 		return err
 	}
@@ -307,15 +310,34 @@ func (r *restore) empty(ctx context.Context, quoted []string, half map[uint32]*c
 	})
 }
 
-// postData makes indexes, constraints, triggers and the rest, stage by stage and within a stage in parallel.
+// postData makes indexes, constraints, triggers and the rest, stage by stage and within a stage in parallel. Event triggers
+// wait for makeEventTriggers.
 func (r *restore) postData(ctx context.Context) error {
 	var statements []catalog.Statement
 	for i, s := range r.script.Statements {
-		if s.Section == catalog.PostData && !(s.IfMissing && r.target.exists[i]) {
+		if s.Section == catalog.PostData && s.Stage < catalog.StageEventTriggers && !(s.IfMissing && r.target.exists[i]) {
 			statements = append(statements, s)
 		}
 	}
 	return r.parallel(ctx, "post-data", statements, func(i int, err error) { r.wentWithout(&statements[i], err) })
+}
+
+// makeEventTriggers makes the event triggers when nothing is left to do that they could fire for, in a session that is there
+// already: from 17 on they may fire for each login, and refuse it.
+func (r *restore) makeEventTriggers(ctx context.Context) error {
+	if r.o.Scope == RestoreDataOnly {
+		return nil
+	}
+	for i := range r.script.Statements {
+		s := &r.script.Statements[i]
+		if s.Stage < catalog.StageEventTriggers {
+			continue
+		}
+		if err := r.execute(ctx, r.target.conn, s); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // analyze gathers statistics, which decide the plans of the first queries. Small tables go together. One that cannot be analyzed, such as

@@ -147,11 +147,15 @@ func (r *restore) farthest(ctx context.Context, names map[uint32]catalog.Name, k
 	values := map[uint32]*int64{}
 	for oids := range slices.Chunk(sortedKeys(owned), existsBatch) {
 		expressions := make([]string, len(oids))
+		var forced []catalog.Name
 		for i, oid := range oids {
 			expressions[i] = owned[oid]
+			if t := tables[known[oid].OwnerTable]; t.ForceRowSecurity && !r.target.super && r.o.Scope == RestoreAll {
+				forced = append(forced, r.script.Tables[t.OID])
+			}
 		}
-		var found []*int64
-		if err := r.target.conn.QueryRow(ctx, "SELECT ARRAY["+strings.Join(expressions, ", ")+"]").Scan(&found); err != nil {
+		found, err := r.target.values(ctx, expressions, forced)
+		if err != nil {
 			return nil, fmt.Errorf("look at the values that sequences gave: %w", err)
 		}
 		for i, oid := range oids {
@@ -159,6 +163,23 @@ func (r *restore) farthest(ctx context.Context, names map[uint32]catalog.Name, k
 		}
 	}
 	return values, nil
+}
+
+// values asks for many values at once. The policies of tables with forced row security hold for their owner too, who has just made
+// them: they are looked at without, and left as they are.
+func (t *target) values(ctx context.Context, expressions []string, forced []catalog.Name) (found []*int64, err error) {
+	tx, err := t.conn.Begin(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, tx.Rollback(ctx)) }()
+	for _, name := range forced {
+		if _, err := tx.Exec(ctx, "ALTER TABLE ONLY "+quoteName(name.Schema, name.Name)+" NO FORCE ROW LEVEL SECURITY"); err != nil {
+			return nil, err
+		}
+	}
+	err = tx.QueryRow(ctx, "SELECT ARRAY["+strings.Join(expressions, ", ")+"]").Scan(&found)
+	return found, err
 }
 
 // beyondRows returns the sample s of a sequence, or the farthest value in the column that owns it where that is

@@ -16,6 +16,9 @@ func (r *restore) checkTables(ctx context.Context) error {
 	if err := r.checkColumns(ctx); err != nil {
 		return err
 	}
+	if err := r.checkLoad(ctx); err != nil {
+		return err
+	}
 	full, err := r.target.filled(ctx, r.ordinary(), r.script.Tables)
 	if err != nil {
 		return err
@@ -175,32 +178,75 @@ func (r *restore) checkTriggers(ctx context.Context) error {
 	return nil
 }
 
-// checkInsert asks a data-only restore for INSERT on the tables to load, and TRUNCATE where they are to be truncated.
-func (r *restore) checkInsert(ctx context.Context) error {
-	if r.o.Scope != RestoreDataOnly || r.target.super {
+// checkLoad makes sure that the role may load into tables that exist, see whether they are empty and set their sequences. The server
+// takes no COPY into a table whose row security holds for the role.
+func (r *restore) checkLoad(ctx context.Context) error {
+	if r.target.super {
 		return nil
 	}
-	wanted := []string{"INSERT"}
+	privileges := []string{"SELECT", "INSERT"}
 	if r.o.Clean {
-		wanted = append(wanted, "TRUNCATE")
+		privileges = append(privileges, "TRUNCATE")
 	}
 	schemas, names := r.names(r.ordinary())
-	tables := make([]string, len(names))
-	for i := range names {
-		tables[i] = quoteName(schemas[i], names[i])
+	var lacking []string
+	for _, privilege := range privileges {
+		without, err := r.target.without(ctx, "has_table_privilege", privilege, schemas, names)
+		if err != nil {
+			return err
+		}
+		if len(without) > 0 {
+			lacking = append(lacking, fmt.Sprintf("lacks %s on the tables %s (or USAGE on their schemas)", privilege, fewOf(without, 12)))
+		}
 	}
-	for _, privilege := range wanted {
-		rows, err := r.target.conn.Query(ctx, `SELECT t FROM pg_catalog.unnest($1::text[]) t WHERE NOT pg_catalog.has_table_privilege(t, $2)`, tables, privilege)
+	var sequenceSchemas, sequences []string
+	for _, oid := range sortedKeys(r.script.Sequences) {
+		name := r.script.Sequences[oid]
+		sequenceSchemas, sequences = append(sequenceSchemas, name.Schema), append(sequences, name.Name)
+	}
+	for _, privilege := range []string{"SELECT", "UPDATE"} {
+		without, err := r.target.without(ctx, "has_sequence_privilege", privilege, sequenceSchemas, sequences)
 		if err != nil {
-			return fmt.Errorf("ask for rights on tables of the target: %w", err)
+			return err
 		}
-		lacking, err := pgx.CollectRows(rows, pgx.RowTo[string])
-		if err != nil {
-			return fmt.Errorf("ask for rights on tables of the target: %w", err)
+		if len(without) > 0 {
+			lacking = append(lacking, fmt.Sprintf("lacks %s on the sequences %s", privilege, fewOf(without, 12)))
 		}
-		if len(lacking) > 0 {
-			return fmt.Errorf("role %q lacks %s on table %s", r.target.user, privilege, fewOf(lacking, 12))
-		}
+	}
+	hidden, err := r.target.relations(ctx, "pg_catalog.row_security_active(c.oid)", schemas, names)
+	if err != nil {
+		return err
+	}
+	if len(hidden) > 0 {
+		lacking = append(lacking, fmt.Sprintf("is subject to row security on the tables %s (ALTER ROLE %s BYPASSRLS)", fewOf(hidden, 12), quoteName(r.target.user)))
+	}
+	if len(lacking) > 0 {
+		return fmt.Errorf("role %q can not load the rows, and nothing was changed: it %s; grant it that, or restore as the tables' owner", r.target.user, strings.Join(lacking, "; it "))
 	}
 	return nil
+}
+
+// without returns the relations of these names that the role has no such privilege on.
+func (t *target) without(ctx context.Context, function, privilege string, schemas, names []string) ([]string, error) {
+	kind := "c.relkind <> 'S'"
+	if function == "has_sequence_privilege" {
+		kind = "c.relkind = 'S'"
+	}
+	return t.relations(ctx, "CASE WHEN "+kind+" THEN NOT (pg_catalog."+function+"(c.oid, "+quoteText(privilege)+") AND pg_catalog.has_schema_privilege(n.oid, 'USAGE')) END",
+		schemas, names)
+}
+
+// relations returns those of these names that a condition on the pg_class row c, of the schema n, holds for.
+func (t *target) relations(ctx context.Context, condition string, schemas, names []string) ([]string, error) {
+	rows, err := t.conn.Query(ctx, `SELECT w.s || '.' || w.n FROM unnest($1::text[], $2::text[]) w(s, n)
+		JOIN pg_catalog.pg_namespace n ON n.nspname = w.s JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = w.n
+		WHERE `+condition+` ORDER BY 1`, schemas, names)
+	if err != nil {
+		return nil, fmt.Errorf("ask for rights on tables of the target: %w", err)
+	}
+	found, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		return nil, fmt.Errorf("ask for rights on tables of the target: %w", err)
+	}
+	return found, nil
 }

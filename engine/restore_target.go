@@ -38,7 +38,7 @@ func (r *restore) reach(ctx context.Context) error {
 	if err := r.connectTarget(ctx); err != nil {
 		return err
 	}
-	for _, check := range []func(context.Context) error{r.checkServer, r.checkSource, r.planDatabase, r.checkNeeds, r.checkRights, r.checkLacks, r.checkObjects, r.checkConfiguration, r.checkLargeObjects, r.checkTypes, r.checkInsert} {
+	for _, check := range []func(context.Context) error{r.checkServer, r.checkSource, r.planDatabase, r.checkNeeds, r.checkRights, r.checkLacks, r.checkObjects, r.checkConfiguration, r.checkLargeObjects, r.checkTypes} {
 		if err := check(ctx); err != nil {
 			r.target.close(ctx)
 			return err
@@ -258,7 +258,7 @@ func (r *restore) checkRights(ctx context.Context) error {
 		}
 		return err
 	case r.o.Scope == RestoreDataOnly:
-		return nil // checkInsert asks when the tables are known to be there
+		return nil // checkLoad asks when the tables are known to be there
 	}
 	return r.checkCreate(ctx)
 }

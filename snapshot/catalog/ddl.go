@@ -36,7 +36,8 @@ const (
 	StageGrants            = 1_000_004 // grants, comments on what post-data makes
 	StageRefresh           = 2_000_000 // materialized views' rows, indexes and marks
 	StagePublications      = 3_000_000 // publications, default privileges
-	StageLast              = 3_000_001 // event triggers
+	StageLast              = 3_000_001 // comments on these
+	StageEventTriggers     = 3_000_002 // event triggers, and in the two after it what they have
 )
 
 // Statement is one SQL statement, without a semicolon. It is run by itself.

@@ -43,18 +43,18 @@ func (p *planner) addEventTriggers() {
 			s.SQL += " WHEN TAG IN (" + strings.Join(tags, ", ") + ")"
 		}
 		s.SQL += " EXECUTE FUNCTION " + e.Function + "()"
-		p.addAt(StageLast+1, s)
+		p.addAt(StageEventTriggers, s)
 		s.at = address{}
 		stays := p.ownerStays("event trigger "+e.Name, e.Owner, e.OwnerSuper)
 		if !p.o.NoOwner && !stays {
 			s.SQL = "ALTER EVENT TRIGGER " + QuoteIdent(e.Name) + " OWNER TO " + QuoteIdent(e.Owner)
-			p.addAt(StageLast+2, s)
+			p.addAt(StageEventTriggers+1, s)
 		}
 		p.addComment(described{kind: "EVENT TRIGGER", sql: QuoteIdent(e.Name), name: e.Name, oid: e.OID, comment: e.Comment,
-			labels: e.SecurityLabels, stage: StageLast + 2})
+			labels: e.SecurityLabels, stage: StageEventTriggers + 1})
 		if verb := enabledSQL(e.Enabled); verb != "" {
 			s.SQL = "ALTER EVENT TRIGGER " + QuoteIdent(e.Name) + " " + verb
-			p.addAt(StageLast+3, s)
+			p.addAt(StageEventTriggers+2, s)
 		}
 	}
 }
