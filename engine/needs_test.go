@@ -17,9 +17,11 @@ func TestAllThatATargetLacksIsToldAtOnceWithTheWayAround(t *testing.T) {
 		`ALTER TABLE plain ENABLE ROW LEVEL SECURITY`, `CREATE POLICY p ON plain TO policy_gone USING (true)`,
 		`CREATE COLLATION locale_gone (lc_collate = 'C', lc_ctype = 'C')`,
 		`CREATE FUNCTION library_gone() RETURNS language_handler LANGUAGE c AS '$libdir/plpgsql', 'plpgsql_call_handler'`,
+		`CREATE TEXT SEARCH DICTIONARY file_there (TEMPLATE = simple, STOPWORDS = english)`, `CREATE TEXT SEARCH DICTIONARY file_gone (TEMPLATE = simple, STOPWORDS = english)`,
 		// What another machine would lack, this one can not.
 		`SET allow_system_table_mods = on`, `UPDATE pg_extension SET extname = 'extension_gone' WHERE extname = 'hstore'`,
 		`UPDATE pg_collation SET collcollate = 'xx_XX', collctype = 'xx_XX' WHERE collname = 'locale_gone'`,
+		`UPDATE pg_ts_dict SET dictinitoption = 'stopwords = ''nowhere_at_all''' WHERE dictname = 'file_gone'`,
 		`UPDATE pg_proc SET probin = '$libdir/nowhere' WHERE proname = 'library_gone'`)
 	place := Place{Repository: t.TempDir() + "/repo"}
 	take(t, place, db)
@@ -35,8 +37,12 @@ func TestAllThatATargetLacksIsToldAtOnceWithTheWayAround(t *testing.T) {
 		{"extensions", "extension_gone", "install"},
 		{"locales", "collation public.locale_gone", "xx_XX"},
 		{"shared libraries", "library_gone()", "nowhere"},
+		{"files that text search reads", "text search dictionary public.file_gone", "nowhere_at_all.stop"},
 	} {
 		contains(t, err, line...)
+	}
+	if strings.Contains(err.Error(), "file_there") {
+		t.Errorf("a file that is there is said not to be: %v", err)
 	}
 	if got := value(t, to, "SELECT count(*)::text FROM pg_class WHERE relnamespace = 'public'::regnamespace"); got != "0" {
 		t.Error("a refused restore changed the target")

@@ -44,7 +44,7 @@ func (r *restore) checkNeeds(ctx context.Context) error {
 		}
 	}
 	needs := r.needs()
-	for _, check := range []func(context.Context, map[catalog.NeedKind][]catalog.Need) error{r.needRoles, r.needToAct, r.needTablespaces, r.needExtensions, r.needLocales, r.needLibraries, r.needRequired, r.needSuperuser} {
+	for _, check := range []func(context.Context, map[catalog.NeedKind][]catalog.Need) error{r.needRoles, r.needToAct, r.needTablespaces, r.needExtensions, r.needLocales, r.needLibraries, r.needFiles, r.needRequired, r.needSuperuser} {
 		if err := check(ctx, needs); err != nil {
 			return err
 		}
@@ -273,6 +273,24 @@ func (r *restore) needLibraries(ctx context.Context, needs map[catalog.NeedKind]
 		r.lacks.add("shared libraries that are not on the target's machine, of: %s; install them there, or restore tables that do not need them with --table", fewOf(failed, 12))
 	}
 	return err
+}
+
+// needFiles tries the text search dictionaries that are to be made. Of a template that is not there yet nothing can be known.
+func (r *restore) needFiles(ctx context.Context, needs map[catalog.NeedKind][]catalog.Need) error {
+	var failed []string
+	for _, n := range needs[catalog.NeedFile] {
+		refusal, err := r.target.attempt(ctx, r.script.Statements[n.Statement].Trial())
+		if err != nil {
+			return err
+		}
+		if refusal != nil && refusal.Code == "F0000" { // config_file_error, as src/backend/tsearch gives it
+			failed = append(failed, n.For+" ("+refusal.Message+")")
+		}
+	}
+	if len(failed) > 0 {
+		r.lacks.add("files that text search reads, in tsearch_data of the target's machine: %s; copy them there from the source's, or restore tables that do not need them with --table", fewOf(failed, 12))
+	}
+	return nil
 }
 
 // try tries what objects are made of, and describes those that can not be made.

@@ -15,6 +15,7 @@ const (
 	NeedExtension                  // the files of an extension
 	NeedLocale                     // what a collation is made of: its statement's Trial tells whether it is there
 	NeedLibrary                    // the shared library of a C function, likewise
+	NeedFile                       // what a text search dictionary reads, as a list of words: likewise, where its template is there
 	NeedSuperuser                  // the right to make an object, which superusers have: Need.Trial tells whether others do
 )
 
@@ -34,11 +35,15 @@ type Need struct {
 	Trial string
 }
 
-// Trial is a statement that fails on a target where the one that makes a collation, or a function in C, would for lack of
-// what the database cannot bring along: a locale, ICU, a library. It leaves nothing behind when it is rolled back. It is empty for other statements.
+// Trial is a statement that fails on a target where the one that makes a collation, a function in C or a text search dictionary would for
+// lack of what the database cannot bring along: a locale, ICU, a library, a file. It leaves nothing behind when it is rolled back. It is
+// empty for other statements.
 func (s *Statement) Trial() string {
 	if definition, ok := strings.CutPrefix(s.SQL, "CREATE COLLATION "+s.Name+" "); ok && s.Kind == "COLLATION" {
 		return "CREATE COLLATION pg_temp.pgrecall_trial " + definition
+	}
+	if definition, ok := strings.CutPrefix(s.SQL, "CREATE TEXT SEARCH DICTIONARY "+s.Name+" "); ok && s.Kind == "TEXT SEARCH DICTIONARY" {
+		return "CREATE TEXT SEARCH DICTIONARY pg_temp.pgrecall_trial " + definition
 	}
 	// As pg_get_functiondef() writes it, the library and the symbol are last.
 	at := strings.LastIndex(s.SQL, "\nAS '")
@@ -130,6 +135,10 @@ func (n *needs) object(o object, at int) {
 		n.p.s.Needs = append(n.p.s.Needs, Need{Kind: NeedExtension, Name: o.Name, For: what, Statement: at, Object: o.ref()})
 	case *Collation:
 		n.add(NeedLocale, o.SQLName(), what, at)
+	case *TextSearchDictionary:
+		if o.Options != "" {
+			n.add(NeedFile, o.SQLName(), what, at)
+		}
 	case *Function:
 		if trial := s.Trial(); trial != "" {
 			n.add(NeedLibrary, trial[strings.LastIndex(trial, " AS ")+4:], what, at)
