@@ -24,6 +24,7 @@ type history struct {
 	held     *holding
 	choice   plan.Choice
 	body     *format.Body
+	rows     map[uint32]*format.TableData // the tables of the body
 	segments []pastSegment
 	// reached is the last transaction at or before the cut.
 	reached Point
@@ -73,9 +74,12 @@ type statement struct {
 
 // newHistory makes the one pass. It reads no change of any table.
 func newHistory(ctx context.Context, h *holding, c plan.Choice, body *format.Body, objects *catalog.Catalog) (*history, error) {
-	p := &history{held: h, choice: c, body: body, tables: map[uint32]*pastTable{}, stored: storedColumns(objects),
+	p := &history{held: h, choice: c, body: body, rows: map[uint32]*format.TableData{}, tables: map[uint32]*pastTable{}, stored: storedColumns(objects),
 		before: map[uint32]format.SequenceSample{}, after: map[uint32]format.SequenceSample{}}
 	p.reached = point(c.Base.From, 0, c.Base.FromTime)
+	for i := range body.Tables {
+		p.rows[body.Tables[i].OID] = &body.Tables[i]
+	}
 	for _, s := range body.Sequences {
 		p.before[s.OID] = s
 	}
@@ -232,14 +236,7 @@ func (p *history) seenByAll(xid uint64) bool {
 }
 
 // data returns the table's entry of the snapshot, or nil.
-func (p *history) data(oid uint32) *format.TableData {
-	for i := range p.body.Tables {
-		if p.body.Tables[i].OID == oid {
-			return &p.body.Tables[i]
-		}
-	}
-	return nil
-}
+func (p *history) data(oid uint32) *format.TableData { return p.rows[oid] }
 
 // sees says whether the table's rows in the snapshot are after the transaction.
 func (p *history) sees(t *format.TableData, xid uint64) bool {
