@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -67,22 +68,25 @@ func Create(ctx context.Context, s store.Store, now time.Time) (*Repository, err
 	return Open(ctx, s)
 }
 
-// Sources returns the sources, by name.
+// Sources returns the sources, by name. A folder with objects and without the one that is written first, which says
+// whose they are, is an ErrCorrupt: it is no source less.
 func (r *Repository) Sources(ctx context.Context) ([]*Source, error) {
-	var folders []string
+	named := map[string]bool{}
 	err := r.store.List(ctx, "sources/", func(i store.Info) error {
-		folder, ok := strings.CutSuffix(i.Name, "/source")
-		if ok && strings.Count(folder, "/") == 1 {
-			folders = append(folders, folder)
+		element, object, ok := strings.Cut(strings.TrimPrefix(i.Name, "sources/"), "/")
+		if folder := "sources/" + element; ok {
+			named[folder] = named[folder] || object == "source"
 		}
 		return nil
 	})
 	if err != nil {
 		return nil, fmt.Errorf("list the sources: %w", err)
 	}
-	slices.Sort(folders)
 	var sources []*Source
-	for _, folder := range folders {
+	for _, folder := range slices.Sorted(maps.Keys(named)) {
+		if !named[folder] {
+			return nil, fmt.Errorf("%s/source is missing, and there are objects beside it: %w", folder, ErrCorrupt)
+		}
 		s, err := r.source(ctx, folder)
 		if err != nil {
 			return nil, err

@@ -296,6 +296,35 @@ func TestSwappedAndMissingObjectsAreCorrupt(t *testing.T) {
 	}
 }
 
+func TestASourceWithoutItsFirstObjectIsMissed(t *testing.T) {
+	dir, s, source := newSource(t)
+	run, err := source.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := putPart(t.Context(), run, "row"); err != nil {
+		t.Fatal(err)
+	}
+	other := identity
+	other.Name = "other"
+	r, err := repository.Open(t.Context(), s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.AddSource(t.Context(), other); err != nil {
+		t.Fatal(err)
+	}
+	if all, err := r.Sources(t.Context()); err != nil || len(all) != 2 {
+		t.Fatalf("%v, %v", all, err)
+	}
+	if err := os.Remove(filepath.Join(dir, "sources", "%4B%C3%A4se.db", "source")); err != nil {
+		t.Fatal(err)
+	}
+	if all, err := r.Sources(t.Context()); !errors.Is(err, repository.ErrCorrupt) || !strings.Contains(err.Error(), "sources/%4B%C3%A4se.db/source is missing") {
+		t.Errorf("%v, %v", all, err)
+	}
+}
+
 func TestLogsAreListedByName(t *testing.T) {
 	_, _, source := newSource(t)
 	start := format.LogStart{Log: uuid.Must(uuid.NewV7()), SystemID: "7", DatabaseOID: 5, Slot: "s", Publication: "p", ConsistentPoint: 100,
