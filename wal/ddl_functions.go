@@ -34,7 +34,7 @@ DECLARE
   t record;
   role text := current_setting('session_replication_role');
   quiet boolean := (SELECT rolsuper FROM pg_roles WHERE rolname = current_user)
-    AND EXISTS (SELECT FROM pg_event_trigger WHERE evtenabled = 'O' AND evtname NOT LIKE 'pgrecall\_%');
+    AND EXISTS (SELECT FROM pg_event_trigger WHERE evtenabled = 'O' AND NOT starts_with(evtname::text, 'pgrecall_'));
   changed oid[]; published oid[]; unpublished oid[]; everything boolean; listed boolean; others text; changes text[];
 BEGIN
   SELECT puballtables INTO everything FROM pg_publication WHERE pubname = 'pgrecall';

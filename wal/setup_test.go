@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/pgrecall/pgrecall/format"
 )
 
@@ -248,6 +249,31 @@ func TestTheUsersEventTriggersDoNotSeePgrecall(t *testing.T) {
 	wantText(t, "seen", d.text("SELECT string_agg(tag || n, ' ') FROM seen WHERE tag LIKE '%TABLE'"), "CREATE TABLE3")
 	wantText(t, "session_replication_role", d.text("SELECT current_setting('session_replication_role')"), "origin")
 	d.exec("DROP EVENT TRIGGER a_see", "DROP EVENT TRIGGER z_see")
+}
+
+// TestDDLWarnsNobody: a function's literals are read with the settings of the session that calls it.
+func TestDDLWarnsNobody(t *testing.T) {
+	d := newDatabase(t)
+	d.init(InitOptions{})
+	app := d.connect("app")
+	var notices []string
+	config := app.Config()
+	config.OnNotice = func(_ *pgconn.PgConn, n *pgconn.Notice) { notices = append(notices, n.Message) }
+	told, err := pgx.ConnectConfig(d.ctx, config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer told.Close(d.ctx)
+	execOn(t, told, "SET standard_conforming_strings = off; SET plpgsql.extra_warnings = 'all'; SET plpgsql.extra_errors = 'all'; "+
+		"CREATE TABLE warned (a int); INSERT INTO warned VALUES (1); UPDATE warned SET a = 2; ALTER TABLE warned ADD b text; DROP TABLE warned")
+	if len(notices) > 0 {
+		t.Errorf("%q", notices)
+	}
+	for _, m := range d.ddl() {
+		if m.Incomplete {
+			t.Errorf("%+v", m)
+		}
+	}
 }
 
 func TestMark(t *testing.T) {
