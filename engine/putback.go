@@ -20,9 +20,16 @@ func (r *restore) putBack() {
 		if name.Schema == t.Schema && name.Name == t.Name {
 			continue
 		}
+		if m := models[t.OID]; m != nil && m.RowSecurity && !slices.Contains(r.result.PutBack, unfiltered) {
+			r.result.PutBack = append(r.result.PutBack, unfiltered)
+		}
 		r.result.PutBack = append(r.result.PutBack, putBackSQL(t, models[t.OID], name))
 	}
 }
+
+// unfiltered makes an error of policies that hide live rows from who runs the statements after it: rows that are there would be taken
+// for missing.
+const unfiltered = "SET row_security = off"
 
 // models are the tables of the catalog by their oid.
 func (r *restore) models() map[uint32]*catalog.Table {

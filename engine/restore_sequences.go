@@ -73,10 +73,7 @@ func (r *restore) withoutValues() []string {
 	if r.o.Scope != RestoreAll {
 		return nil
 	}
-	tables := map[uint32]*catalog.Table{}
-	for i := range r.catalog.Tables {
-		tables[r.catalog.Tables[i].OID] = &r.catalog.Tables[i]
-	}
+	tables := r.models()
 	var said []string
 	for i := range r.catalog.Sequences {
 		q := &r.catalog.Sequences[i]
@@ -121,10 +118,7 @@ func (r *restore) setValues(ctx context.Context, batch *pgx.Batch) error {
 // are not enough: a TRUNCATE RESTART IDENTITY between the target and the next sample takes the sequence back, and no
 // sample was taken of what it gave since the last one. At the snapshot's own instant the sample is as exact as can be.
 func (r *restore) farthest(ctx context.Context, names map[uint32]catalog.Name, known map[uint32]*catalog.Sequence) (map[uint32]*int64, error) {
-	tables := map[uint32]*catalog.Table{}
-	for i := range r.catalog.Tables {
-		tables[r.catalog.Tables[i].OID] = &r.catalog.Tables[i]
-	}
+	tables := r.models()
 	owned := map[uint32]string{}
 	for oid := range names {
 		q := known[oid]

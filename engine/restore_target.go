@@ -38,7 +38,7 @@ func (r *restore) reach(ctx context.Context) error {
 	if err := r.connectTarget(ctx); err != nil {
 		return err
 	}
-	for _, check := range []func(context.Context) error{r.checkServer, r.checkSource, r.planDatabase, r.checkNeeds, r.checkRights, r.checkLacks, r.checkObjects, r.checkConfiguration, r.checkLargeObjects, r.checkTypes} {
+	for _, check := range []func(context.Context) error{r.checkServer, r.checkSource, r.planDatabase, r.checkNeeds, r.checkRights, r.checkLacks, r.checkObjects, r.checkConfiguration, r.checkLargeObjects, r.checkTypes, r.checkGenerated} {
 		if err := check(ctx); err != nil {
 			r.target.close(ctx)
 			return err
