@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/pgrecall/pgrecall/snapshot/catalog"
@@ -48,16 +49,24 @@ func (r *restore) needSuperuser(ctx context.Context, needs map[catalog.NeedKind]
 	if err != nil {
 		return err
 	}
-	var temporary bool
-	if err := r.target.conn.QueryRow(ctx, `SELECT pg_catalog.has_database_privilege(pg_catalog.current_database(), 'TEMPORARY')`).Scan(&temporary); err != nil {
+	var temporary, create bool
+	err = r.target.conn.QueryRow(ctx, `SELECT pg_catalog.has_database_privilege(pg_catalog.current_database(), 'TEMPORARY'),
+		pg_catalog.has_database_privilege(pg_catalog.current_database(), 'CREATE')`).Scan(&temporary, &create)
+	if err != nil {
 		return fmt.Errorf("ask for rights on the target: %w", err)
 	}
 	answers := map[string]bool{}
 	for _, n := range needs[catalog.NeedSuperuser] {
-		if _, known := answers[n.Trial]; !known && temporary { // else every answer could be that of temporary objects
-			if answers[n.Trial], err = r.target.denies(ctx, n.Trial); err != nil {
-				return err
-			}
+		_, known := answers[n.Trial]
+		switch published := n.Object.Class == catalog.ClassSubscription || n.Object.Class == catalog.ClassPublication; {
+		case known:
+		case published && r.o.Create && !create: // the server says so first, and it says nothing of the database that will be made
+			answers[n.Trial], err = r.target.deniesByRule(ctx, n)
+		case temporary || published: // else every answer could be that of temporary objects
+			answers[n.Trial], err = r.target.denies(ctx, n.Trial)
+		}
+		if err != nil {
+			return err
 		}
 		if answers[n.Trial] {
 			denied = append(denied, n)
@@ -118,8 +127,23 @@ func (r *restore) deniedExtensions(ctx context.Context, needs []catalog.Need) (d
 	return denied, nil
 }
 
-// denies says whether the server refuses statements for lack of a right. They are rolled back.
+// denies says whether the server refuses statements for lack of a right, or for something that superusers alone may leave out. They are
+// rolled back.
 func (t *target) denies(ctx context.Context, sql string) (bool, error) {
 	refusal, err := t.attempt(ctx, sql)
-	return refusal != nil && refusal.Code == "42501", err // insufficient_privilege
+	// insufficient_privilege, and prohibited_sql_statement_attempted of a connection string without a password
+	return refusal != nil && (refusal.Code == "42501" || refusal.Code == "2F003"), err
+}
+
+// deniesByRule is denies as PostgreSQL itself has it, for publications of all tables or of schemas and for subscriptions: from 16 on members
+// of pg_create_subscription may make those that use a password.
+func (t *target) deniesByRule(ctx context.Context, n catalog.Need) (bool, error) {
+	if n.Object.Class == catalog.ClassPublication || t.db.version < 160000 || strings.Contains(n.Trial, "password_required") || !strings.Contains(n.Trial, "password=") {
+		return true, nil
+	}
+	var member bool
+	if err := t.conn.QueryRow(ctx, `SELECT pg_catalog.pg_has_role('pg_create_subscription', 'USAGE')`).Scan(&member); err != nil {
+		return false, fmt.Errorf("ask for rights on the target: %w", err)
+	}
+	return !member, nil
 }

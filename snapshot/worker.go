@@ -276,7 +276,7 @@ func (w *worker) copyTable(ctx context.Context, t *table, group int, heap, alone
 	if _, err := fmt.Sscan(rows[0][0]+" "+rows[0][1], &size, &all); err != nil {
 		return fmt.Errorf("measure table %s.%s: %w", t.Schema, t.Name, err)
 	}
-	if size == 0 && heap && !t.RowSecurity {
+	if size == 0 && heap && !t.RowSecurity && (t.large == nil || t.large.direct) {
 		// The size of a file that is not there is 0 too (calculate_relation_size() in dbsize.c); who opens it is told. Where
 		// policies are, reading may be refused to somebody who reads an empty table's rows, none, without harm.
 		if _, err := simple(ctx, w.conn.PgConn(), "SELECT FROM ONLY "+quoterOf(w.conn.PgConn()).table(t.Schema, t.Name)+" LIMIT 1"); err != nil {

@@ -1,6 +1,11 @@
 package catalog
 
-import "strings"
+import (
+	"regexp"
+	"strings"
+)
+
+var passwordInURI = regexp.MustCompile(`^postgres(ql)?://[^/@]*:[^/@]+@`)
 
 // superuserTrial is a statement that the server refuses, with insufficient_privilege, to who may not make such an object. PostgreSQL
 // keeps these kinds for superusers ("must be superuser to create …" in src/backend/commands); providers let others make some of them,
@@ -16,12 +21,15 @@ func superuserTrial(o object) string {
 			return "CREATE PUBLICATION pgrecall_trial FOR ALL TABLES"
 		}
 	case *Subscription:
-		password := "password=x"
-		with := "connect = false, slot_name = NONE"
-		if o.NoPassword {
-			password, with = "", with+", password_required = false"
+		// Whoever is no superuser needs a password in it (walrcv_check_conninfo() in src/backend/replication/libpqwalreceiver).
+		connection, with := "dbname=x", "connect = false, slot_name = NONE"
+		if strings.Contains(o.Connection, "password") || passwordInURI.MatchString(o.Connection) {
+			connection += " password=x"
 		}
-		return "CREATE SUBSCRIPTION pgrecall_trial CONNECTION 'dbname=x " + password + "' PUBLICATION x WITH (" + with + ")"
+		if o.NoPassword {
+			with += ", password_required = false"
+		}
+		return "CREATE SUBSCRIPTION pgrecall_trial CONNECTION '" + connection + "' PUBLICATION x WITH (" + with + ")"
 	case *ForeignDataWrapper:
 		return "CREATE FOREIGN DATA WRAPPER pgrecall_trial"
 	case *ForeignServer:
