@@ -23,13 +23,40 @@ func (r *restore) putBack() {
 		if m := models[t.OID]; m != nil && m.RowSecurity && !slices.Contains(r.result.PutBack, unfiltered) {
 			r.result.PutBack = append(r.result.PutBack, unfiltered)
 		}
-		r.result.PutBack = append(r.result.PutBack, putBackSQL(t, models[t.OID], name))
+		sql := putBackSQL(t, models[t.OID], name)
+		if acting := actingOnInsert(t.OID, models); len(acting) > 0 {
+			sql = "-- these act on it, as on any INSERT, and can change what is put back: " + strings.Join(acting, ", ") + "\n" + sql
+		}
+		r.result.PutBack = append(r.result.PutBack, sql)
 	}
 }
 
 // unfiltered makes an error of policies that hide live rows from who runs the statements after it: rows that are there would be taken
 // for missing.
 const unfiltered = "SET row_security = off"
+
+// actingOnInsert names, each on one line, the enabled triggers and rules that an INSERT into a table sets going. The row
+// triggers of a partitioned table are its partitions' too.
+func actingOnInsert(table uint32, models map[uint32]*catalog.Table) (acting []string) {
+	fires := func(enabled string) bool { return enabled != "D" && enabled != "R" }
+	for of, inherited := models[table], false; of != nil; inherited = true {
+		for _, g := range of.Triggers {
+			if fires(g.Enabled) && !g.Cloned && strings.Contains(g.Definition, " INSERT ") && (!inherited || strings.Contains(g.Definition, " FOR EACH ROW ")) {
+				acting = append(acting, "trigger "+shorten(quoteName(g.Name), 100))
+			}
+		}
+		for _, rule := range of.Rules {
+			if fires(rule.Enabled) && !inherited && strings.Contains(rule.Definition, " ON INSERT TO ") {
+				acting = append(acting, "rule "+shorten(quoteName(rule.Name), 100))
+			}
+		}
+		if len(of.Parents) != 1 || models[of.Parents[0]] == nil || models[of.Parents[0]].Kind != "p" {
+			break
+		}
+		of = models[of.Parents[0]]
+	}
+	return acting
+}
 
 // models are the tables of the catalog by their oid.
 func (r *restore) models() map[uint32]*catalog.Table {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -146,6 +147,31 @@ func nameOfDB(conninfo string) string {
 		return ""
 	}
 	return c.Database
+}
+
+func TestWhatActsOnRowsPutBackIsNamed(t *testing.T) {
+	place, db := protect(t, "CREATE TABLE users (id int PRIMARY KEY, name text)", "INSERT INTO users VALUES (1, 'a'), (2, 'b')",
+		"CREATE TABLE visits (id int, day int, PRIMARY KEY (id, day)) PARTITION BY RANGE (day)", "CREATE TABLE visits1 PARTITION OF visits FOR VALUES FROM (1) TO (9)",
+		"CREATE FUNCTION shout() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'",
+		"CREATE TRIGGER \"lou\nd\" BEFORE UPDATE OR INSERT ON users FOR EACH ROW EXECUTE FUNCTION shout()",
+		"CREATE TRIGGER later BEFORE UPDATE ON users FOR EACH ROW EXECUTE FUNCTION shout()",
+		"CREATE TRIGGER off BEFORE INSERT ON users FOR EACH ROW EXECUTE FUNCTION shout()", "ALTER TABLE users DISABLE TRIGGER off",
+		"CREATE RULE also AS ON INSERT TO users DO ALSO SELECT 1", "CREATE TRIGGER each AFTER INSERT ON visits FOR EACH ROW EXECUTE FUNCTION shout()",
+		"CREATE TRIGGER once AFTER INSERT ON visits FOR EACH STATEMENT EXECUTE FUNCTION shout()")
+	drain(t, place, db)
+	exec(t, db, "DELETE FROM users WHERE id = 1")
+	r, err := Restore(t.Context(), RestoreOptions{Place: place, To: db, Tables: []string{"users", "visits"}, IntoSchema: "rescue"})
+	if err != nil || len(r.PutBack) != 2 {
+		t.Fatalf("%v, %v", r, err)
+	}
+	told := "-- these act on it, as on any INSERT, and can change what is put back: "
+	for table, want := range map[string]string{`"users"`: "trigger \"lou d\", rule \"also\"\n", `"visits1"`: "trigger \"each\"\n"} {
+		i := slices.IndexFunc(r.PutBack, func(sql string) bool { return strings.Contains(sql, `INSERT INTO "public".`+table) })
+		if i < 0 || !strings.HasPrefix(r.PutBack[i], told+want) {
+			t.Errorf("%s: %q", table, r.PutBack)
+		}
+	}
+	exec(t, db, r.PutBack...)
 }
 
 func TestOneTableIsRestoredBesideTheLiveOne(t *testing.T) {
