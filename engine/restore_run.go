@@ -104,6 +104,10 @@ func (r *restore) preData(ctx context.Context) (map[uint32]bool, error) {
 			if s.Section != catalog.PreData || s.IfMissing && r.target.exists[i] {
 				continue
 			}
+			if s.Until > 0 && r.target.db.version >= s.Until {
+				r.goesWithout(fmt.Sprintf("%s %s: %s", strings.ToLower(s.Kind), s.Name, s.Optional))
+				continue
+			}
 			if s.IfMissing {
 				ran[s.OID] = true
 			}

@@ -60,6 +60,9 @@ type Statement struct {
 	Secret bool
 	// Optional, if not empty, says what it means for the restored database if the statement fails: a restore goes on.
 	Optional string
+	// Until, if not 0, is the version, as in server_version_num, from which servers have no such thing: there the statement does
+	// nothing, and Optional says what that means.
+	Until int
 
 	// IfMissing marks something that a subset of tables needs and that the target
 	// may have already: it is run only if Exists is false on the target. All Exists

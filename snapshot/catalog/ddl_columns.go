@@ -136,6 +136,9 @@ func (p *planner) alterColumns(f *tableForm, n *node, late bool) {
 		if !f.printed(c) {
 			p.alterInherited(f, c, n, p.inheritedFrom(f, i))
 		}
+		if !late {
+			p.dropInheritedNotNull(f, c, f.parentColumns(c.Name))
+		}
 		p.alterColumn(c, s, only)
 	}
 }
@@ -167,8 +170,23 @@ func (p *planner) alterInherited(f *tableForm, c *Column, n *node, from []*Colum
 	}
 	if c.NotNull && p.c.ServerVersion < 180000 && !slices.ContainsFunc(from, func(o *Column) bool { return o.NotNull }) {
 		s.SQL = column + " SET NOT NULL"
+		if f.late(f.t, slices.IndexFunc(f.t.Columns, func(o Column) bool { return o.Attnum == c.Attnum })) {
+			// It may have children by now, and PostgreSQL 18 does not leave them out.
+			s.SQL = strings.Replace(s.SQL, "ALTER TABLE ONLY ", "ALTER TABLE ", 1)
+		}
 		p.add(s)
 	}
+}
+
+// dropInheritedNotNull takes from a column the NOT NULL that comes with those of the parents. Until PostgreSQL 18 a child could
+// be without it.
+func (p *planner) dropInheritedNotNull(f *tableForm, c *Column, parents []*Column) {
+	if c.NotNull || p.c.ServerVersion >= 180000 || !slices.ContainsFunc(parents, func(o *Column) bool { return o.NotNull }) {
+		return
+	}
+	p.add(Statement{Kind: "COLUMN", Name: f.name.String() + "." + c.Name, OID: f.t.OID, Table: f.t.OID,
+		SQL:   olderOnly(180000, "ALTER TABLE ONLY "+f.name.SQL()+" ALTER COLUMN "+QuoteIdent(c.Name)+" DROP NOT NULL"),
+		Until: 180000, Optional: "it is NOT NULL as it is in the parent, which PostgreSQL asks for from 18 on; a row without a value cannot be loaded"})
 }
 
 // alterColumn adds a column's storage, compression, statistics target and options.

@@ -339,4 +339,19 @@ func (p *planner) addColumns(family []*Table, added []addedColumn) {
 			}
 		}
 	}
+	for _, t := range family { // after NOT NULLs that went on to children
+		f := p.form(t)
+		for i := range t.Columns {
+			c := &t.Columns[i]
+			var parents []*Column
+			for _, parent := range f.parents {
+				for j := range parent.Columns {
+					if parent.Columns[j].Name == c.Name && (f.late(t, i) || f.late(parent, j)) {
+						parents = append(parents, &parent.Columns[j])
+					}
+				}
+			}
+			p.dropInheritedNotNull(&f, c, parents)
+		}
+	}
 }

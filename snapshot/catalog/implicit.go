@@ -83,7 +83,7 @@ func (p *planner) addImplicit() {
 		p.addGrants(d, "")
 		for j := from; j < len(p.s.Statements) && m.Before17; j++ {
 			s := &p.s.Statements[j]
-			s.SQL = "DO " + dollarQuote("BEGIN IF pg_catalog.current_setting('server_version_num')::integer < 170000 THEN EXECUTE "+quoteLiteral(s.SQL)+"; END IF; END")
+			s.SQL = olderOnly(170000, s.SQL)
 		}
 		p.addComment(d)
 		for j := from; j < len(p.s.Statements); j++ {
@@ -91,4 +91,9 @@ func (p *planner) addImplicit() {
 		}
 		p.at = was
 	}
+}
+
+// olderOnly makes of a statement one that does nothing on servers from a version on.
+func olderOnly(version int, sql string) string {
+	return "DO " + dollarQuote("BEGIN IF pg_catalog.current_setting('server_version_num')::integer < "+itoa(version)+" THEN EXECUTE "+quoteLiteral(sql)+"; END IF; END")
 }

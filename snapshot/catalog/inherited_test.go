@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/pgrecall/pgrecall/snapshot/catalog"
 )
 
@@ -46,4 +48,35 @@ func TestAnInheritedNotNullIsSpokenOfByTheNameItGets(t *testing.T) {
 	if len(script.LeftOut) != 2 || !strings.Contains(script.LeftOut[0].Why, "sure_a") {
 		t.Errorf("left out: %v", script.LeftOut)
 	}
+}
+
+// TestAChildWithoutAParentsNotNullIsOneInTheCopy is about servers before PostgreSQL 18. pg_dump's copies lack it.
+func TestAChildWithoutAParentsNotNullIsOneInTheCopy(t *testing.T) {
+	if server.Version() >= 18 {
+		return // there is no such child
+	}
+	source, target := newDatabase(t, "source"), newDatabase(t, "target")
+	run(t, source, `SET search_path = public;
+		CREATE TABLE parent (a integer NOT NULL, b integer NOT NULL, c integer, PRIMARY KEY (a));
+		CREATE TABLE child (b integer, d integer) INHERITS (parent);
+		CREATE TABLE grandchild (e integer) INHERITS (child);
+		CREATE TABLE other (a integer) INHERITS (parent);
+		ALTER TABLE ONLY child ALTER a DROP NOT NULL, ALTER b DROP NOT NULL;
+		ALTER TABLE ONLY parent ALTER c SET NOT NULL;
+		ALTER TABLE parent ADD COLUMN late integer NOT NULL, ADD COLUMN later integer;
+		ALTER TABLE ONLY child ALTER late DROP NOT NULL, ALTER later SET NOT NULL;
+		ALTER TABLE other ADD COLUMN f integer;`)
+	script := ddl(t, read(t, source), catalog.DDLOptions{})
+	execute(t, target, script)
+	nulls := func(conn *pgx.Conn) (list string) {
+		err := conn.QueryRow(t.Context(), `SELECT string_agg(relname || ' ' || columns, E'\n' ORDER BY relname) FROM (
+			SELECT relname, string_agg(attname || ' ' || attnotnull, ', ' ORDER BY attnum) AS columns FROM pg_attribute JOIN pg_class c ON c.oid = attrelid
+			WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace AND attnum > 0 GROUP BY relname) s`).Scan(&list)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return list
+	}
+	equal(t, "NOT NULLs of source and copy", nulls(source), nulls(target))
+	equal(t, "DDL of source and copy", text(script), text(ddl(t, read(t, target), catalog.DDLOptions{})))
 }

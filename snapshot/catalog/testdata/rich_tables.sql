@@ -187,3 +187,13 @@ ALTER TABLE more.unsure_child VALIDATE CONSTRAINT unsure_a;
 COMMENT ON CONSTRAINT unsure_a ON more.unsure IS 'not valid';
 COMMENT ON CONSTRAINT unsure_a ON more.unsure_child IS 'valid';
 COMMENT ON CONSTRAINT unsure_a ON more.unsure_grandchild IS 'valid as well';
+-- Until 18, a child can be without a parent's NOT NULL, and have one of its own on a column that the parent got later.
+CREATE TABLE more.strict (a integer NOT NULL, b integer);
+CREATE TABLE more.lax (c integer) INHERITS (more.strict);
+CREATE TABLE more.laxer (d integer) INHERITS (more.lax);
+ALTER TABLE more.strict ADD COLUMN e integer NOT NULL, ADD COLUMN f integer;
+DO $$ BEGIN
+  IF pg_catalog.current_setting('server_version_num')::integer < 180000 THEN
+    ALTER TABLE ONLY more.lax ALTER a DROP NOT NULL, ALTER e DROP NOT NULL, ALTER f SET NOT NULL;
+  END IF;
+END $$;
