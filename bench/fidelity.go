@@ -45,6 +45,7 @@ func compared(c *cobra.Command, o *fidelity.Options, all []int, try func(context
 	f.StringVar(&o.PGDump, "pg-dump", "", "the pg_dump `program` that judges, not older than the servers (default: fetched)")
 	f.StringVar(&o.Cache, "cache", "", "`folder` for fetched programs (default: as for throwaway servers)")
 	f.StringVar(&o.Mirror, "mirror", "", "`URL` of Debian's mirror (default: the one apt-get uses)")
+	f.IntVar(&o.Into, "into", 0, "restore into a server of this newer `major version`, and tell what is not the same there")
 	f.StringVar(&details, "details", "", "write all that differs to this `file` (default: after the table)")
 	f.BoolVar(&o.Keep, "keep", false, "leave the servers running, to be looked at")
 	c.RunE = func(cmd *cobra.Command, _ []string) (err error) {

@@ -56,6 +56,20 @@ func (p Picture) addRows(ctx context.Context, conn *pgx.Conn) error {
 	return nil
 }
 
+// addNotNulls adds what columns of each table are NOT NULL.
+func (p Picture) addNotNulls(ctx context.Context, conn *pgx.Conn) error {
+	tables, err := pairs(ctx, conn, `SELECT c.oid::regclass::text, coalesce(string_agg(quote_ident(a.attname), ', ' ORDER BY a.attname COLLATE "C") FILTER (WHERE a.attnotnull), 'none')
+FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+WHERE c.relkind IN ('r', 'p', 'f') AND c.relpersistence <> 't' AND n.nspname NOT IN ('pg_catalog', 'information_schema') GROUP BY c.oid`)
+	if err != nil {
+		return fmt.Errorf("list the NOT NULLs: %w", err)
+	}
+	for _, t := range tables {
+		p.add(Item{NotNulls, t[0]}, t[1])
+	}
+	return nil
+}
+
 // rowSum sums the lines written to it.
 type rowSum struct {
 	oracle.Sum

@@ -36,7 +36,7 @@ func draw(ctx context.Context, pgDump, db string, whole bool) (Picture, error) {
 		return nil, err
 	}
 	defer conn.Close(ctx)
-	for _, add := range []func(context.Context, *pgx.Conn) error{p.addRows, p.addSequences, p.addLargeObjects} {
+	for _, add := range []func(context.Context, *pgx.Conn) error{p.addNotNulls, p.addRows, p.addSequences, p.addLargeObjects} {
 		if err := add(ctx, conn); err != nil {
 			return nil, fmt.Errorf("database %s: %w", conn.Config().Database, err)
 		}

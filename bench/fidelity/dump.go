@@ -31,7 +31,7 @@ func withoutKeys(script string) string {
 // src/include/catalog/pg_attribute.h): they are the server's own, different in every copy, and cannot be set. A pg_dump that does
 // not know of them writes them.
 func withoutVersions(script string) string {
-	for _, version := range []string{`(?m)^ALTER [^\n]* SET \(pg_attver=\d+\);\n\n?`, `pg_attver=\d+, |, pg_attver=\d+`} {
+	for _, version := range []string{`(?m)^ALTER [^\n]* SET \(pg_attver=\d+\);\n`, `pg_attver=\d+, |, pg_attver=\d+`} {
 		script = regexp.MustCompile(version).ReplaceAllString(script, "")
 	}
 	return script

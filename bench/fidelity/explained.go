@@ -1,5 +1,7 @@
 package fidelity
 
+import "regexp"
+
 // explained are the differences that are accepted whatever other tools do, with the reason.
 func explained() map[Item]string {
 	return map[Item]string{
@@ -22,4 +24,32 @@ func accept(d []Difference, baseline []Difference) {
 			d[i].Why = why
 		}
 	}
+}
+
+// acceptNewer says of differences in a copy on a server of a newer major version which of them are that server's way.
+func acceptNewer(d []Difference, from, to int) {
+	for i := range d {
+		schema := d[i].Item.Kind == Entry || d[i].Item.Kind == DDL
+		if from < 17 && to >= 17 && d[i].Got == "" && multirangesOwner().MatchString(d[i].Want) {
+			d[i].Why = "a multirange type has its range's owner there"
+		}
+		if from < 18 && to >= 18 && schema && withoutNotNulls(d[i].Want) == withoutNotNulls(d[i].Got) {
+			d[i].Why = "a NOT NULL is a constraint with a name there, which children inherit" // which columns have one is compared by itself
+		}
+	}
+}
+
+// multirangesOwner is the statement for multirange types that have not their range's owner, or privileges of their own.
+func multirangesOwner() *regexp.Regexp {
+	return regexp.MustCompile(`^post-data: DO \$_+\$BEGIN IF pg_catalog\.current_setting\('server_version_num'\)::integer < 170000 THEN EXECUTE 'ALTER TYPE [^;]* OWNER TO [^;]*'; END IF; END\$_+\$$`)
+}
+
+// withoutNotNulls takes out of statements what makes NOT NULLs, and the space and commas between the rest.
+func withoutNotNulls(text string) string {
+	const name = `("[^"]*"|[\w$]+)`
+	for _, part := range []string{`(?m)^[\w-]+: (ALTER|DO) .* (SET|DROP) NOT NULL('; END IF; END\$_+\$)?$`, `(?m)^[\w-]+: ALTER .* ADD CONSTRAINT ` + name + ` NOT NULL .*$`,
+		`(?m)^\s*(CONSTRAINT ` + name + ` )?NOT NULL ` + name + `,?$`, `( CONSTRAINT ` + name + `)? NOT NULL\b`, `[\s,]+`} {
+		text = regexp.MustCompile(part).ReplaceAllString(text, "")
+	}
+	return text
 }

@@ -14,6 +14,8 @@ type Kind string
 const (
 	// Entry is an entry of pg_dump's script.
 	Entry Kind = "entry"
+	// NotNulls are the columns of a table that are NOT NULL. pg_dump does not tell those that a child is without.
+	NotNulls Kind = "NOT NULLs of"
 	// Rows are the rows of a table or materialized view: their columns by name, their number and a hash.
 	Rows Kind = "rows of"
 	// Sequence is the state of a sequence.

@@ -74,3 +74,24 @@ func TestTheOrderOfAllStatementsCountsWhereEachIsTheSame(t *testing.T) {
 		}
 	}
 }
+
+func TestOnlyNotNullsMayBeSaidInAnotherWayByANewerServer(t *testing.T) {
+	for _, c := range []struct {
+		want, got string
+		accepted  bool
+	}{
+		{"pre-data: CREATE TABLE t (\n\ta integer NOT NULL\n)", "pre-data: CREATE TABLE t (\n\ta integer CONSTRAINT \"t A\" NOT NULL,\n\tCONSTRAINT t_b NOT NULL b\n)", true},
+		{"pre-data: ALTER TABLE ONLY t ALTER COLUMN a SET NOT NULL", "", true},
+		{"", "pre-data: ALTER TABLE t ADD CONSTRAINT t_a NOT NULL a", true},
+		{"pre-data: DO $_$BEGIN IF older THEN EXECUTE 'ALTER TABLE ONLY t ALTER COLUMN a DROP NOT NULL'; END IF; END$_$", "", true},
+		{"pre-data: ALTER TABLE ONLY t ALTER COLUMN a SET STATISTICS 7", "", false},
+		{"pre-data: CREATE TABLE t (\n\ta integer NOT NULL\n)", "pre-data: CREATE TABLE t (\n\ta bigint NOT NULL\n)", false},
+		{"CHECK (a IS NOT NULL)", "CHECK (a IS NULL)", false},
+	} {
+		d := []Difference{{Item: Item{DDL, "TABLE t"}, Want: c.want, Got: c.got}}
+		acceptNewer(d, 17, 18)
+		if accepted := d[0].Why != ""; accepted != c.accepted {
+			t.Errorf("%q and %q: accepted %t", c.want, c.got, accepted)
+		}
+	}
+}

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"path/filepath"
 	"strings"
+
+	"github.com/pgrecall/pgrecall/engine/pgtemp"
 )
 
 // Regression tries the database that PostgreSQL's regression tests leave behind, on each of the majors, which must be of
@@ -16,20 +18,22 @@ func Regression(ctx context.Context, o Options) ([]*Result, error) {
 			return "", err
 		}
 		t.tests = fmt.Sprintf("regression tests: %d run, %d failed %s", tests.Run, len(tests.Failed), strings.Join(tests.Failed, " "))
-		t.baseline, err = t.piped(ctx, "regression")
+		if t.Into == 0 {
+			t.baseline, err = t.piped(ctx, "regression", t.major, t.server)
+		}
 		return "regression", err
 	})
 }
 
-// piped copies the database by pg_dump and psql of its own major version and returns what differs.
-func (t *trial) piped(ctx context.Context, name string) ([]Difference, error) {
+// piped copies the database by pg_dump and psql of a server's major version to that server, and returns what differs.
+func (t *trial) piped(ctx context.Context, name string, major int, server *pgtemp.Server) ([]Difference, error) {
 	t.logf("pg_dump and psql")
-	client, err := t.source.Client(ctx, t.major)
+	client, err := t.source.Client(ctx, major)
 	if err != nil {
 		return nil, err
 	}
 	from := t.server.ConnString(name)
-	to, err := t.server.NewDatabase(ctx, "piped")
+	to, err := server.NewDatabase(ctx, "piped")
 	if err != nil {
 		return nil, err
 	}

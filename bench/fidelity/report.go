@@ -33,7 +33,7 @@ type Result struct {
 // onlySchema leaves out of the result what a copy without rows cannot have.
 func (r *Result) onlySchema() {
 	content := func(i Item) bool {
-		return i.Kind != Entry && i.Kind != DDL || i.Kind == DDL && strings.HasPrefix(i.Name, "MATERIALIZED VIEW DATA ")
+		return i.Kind != Entry && i.Kind != NotNulls && i.Kind != DDL || i.Kind == DDL && strings.HasPrefix(i.Name, "MATERIALIZED VIEW DATA ")
 	}
 	r.Differences = slices.DeleteFunc(r.Differences, func(d Difference) bool { return content(d.Item) })
 	maps.DeleteFunc(r.Source, func(i Item, _ string) bool { return content(i) })
@@ -81,7 +81,11 @@ func PrintTable(w io.Writer, results []*Result) error {
 	for _, r := range results {
 		cells := []string{fmt.Sprint(r.Major), r.Way}
 		for _, kinds := range [][]Kind{{Entry, Global}, {Rows}, {Sequence, LargeObject}, {DDL}} {
-			different := differ(r.Differences, kinds...)
+			shown := kinds
+			if kinds[0] == Entry {
+				shown = append(shown, NotNulls)
+			}
+			different := differ(r.Differences, shown...)
 			if r.Failure != nil {
 				different = "no copy"
 			}

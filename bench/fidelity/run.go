@@ -22,6 +22,8 @@ type Options struct {
 	Servers map[int]string
 	// PGDump is the pg_dump that looks at source and copy, with pg_dumpall beside it; empty fetches those of the newest major.
 	PGDump string
+	// Into, if not 0, is a newer major version than those tried: the database is restored into a server of it instead.
+	Into int
 	// Tests is the major version whose regression tests are run; 0 is each server's own.
 	Tests int
 	// Fixture is the folder of the fixture's SQL files.
@@ -80,10 +82,8 @@ func (t *trial) logf(text string, args ...any) {
 
 // try makes the database on a server of its own, takes a snapshot, and copies it in every way.
 func (t trial) try(ctx context.Context, make maker) (results []*Result, err error) {
-	if t.bin = t.Servers[t.major]; t.bin == "" {
-		if t.bin, err = t.source.Server(ctx, t.major); err != nil {
-			return nil, err
-		}
+	if t.bin, err = t.programs(ctx, t.major); err != nil {
+		return nil, err
 	}
 	if t.dir, err = os.MkdirTemp("", fmt.Sprintf("fidelity-%d-", t.major)); err != nil {
 		return nil, err
@@ -99,7 +99,7 @@ func (t trial) try(ctx context.Context, make maker) (results []*Result, err erro
 		err = errors.Join(err, os.RemoveAll(t.dir))
 	}()
 	var stop func() error
-	if t.server, stop, err = t.start(ctx, "server"); err != nil {
+	if t.server, stop, err = t.start(ctx, t.bin, "server"); err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, stop()) }()
@@ -115,6 +115,10 @@ func (t trial) try(ctx context.Context, make maker) (results []*Result, err erro
 	if err != nil {
 		return nil, err
 	}
+	if t.Into != 0 {
+		newer, err := t.newer(ctx, name, shot)
+		return []*Result{newer}, err
+	}
 	beside, err := t.beside(ctx, name, shot)
 	if err != nil || len(beside.Failures) > 0 {
 		return []*Result{beside}, err
@@ -127,9 +131,17 @@ func (t trial) try(ctx context.Context, make maker) (results []*Result, err erro
 	return []*Result{beside, elsewhere, written}, err
 }
 
+// programs is the folder of the server's programs of a major version.
+func (t *trial) programs(ctx context.Context, major int) (bin string, err error) {
+	if bin = t.Servers[major]; bin != "" {
+		return bin, nil
+	}
+	return t.source.Server(ctx, major)
+}
+
 // start starts a server; stop ends it, unless it is to be kept.
-func (t *trial) start(ctx context.Context, folder string) (s *pgtemp.Server, stop func() error, err error) {
-	s, err = pgtemp.Start(ctx, pgtemp.Options{BinDir: t.bin, Dir: filepath.Join(t.dir, folder), Detach: t.Keep, Settings: map[string]string{
+func (t *trial) start(ctx context.Context, bin, folder string) (s *pgtemp.Server, stop func() error, err error) {
+	s, err = pgtemp.Start(ctx, pgtemp.Options{BinDir: bin, Dir: filepath.Join(t.dir, folder), Detach: t.Keep, Settings: map[string]string{
 		"fsync": "off", "full_page_writes": "off", "max_wal_size": "4GB", "jit": "off"}})
 	if err != nil {
 		return nil, nil, err
@@ -177,7 +189,7 @@ func (t *trial) beside(ctx context.Context, name string, shot *shot) (r *Result,
 func (t *trial) elsewhere(ctx context.Context, name string, shot *shot) (r *Result, err error) {
 	began := time.Now()
 	t.logf("restore into another server")
-	other, stop, err := t.start(ctx, "other")
+	other, stop, err := t.start(ctx, t.bin, "other")
 	if err != nil {
 		return nil, err
 	}
@@ -190,6 +202,37 @@ func (t *trial) elsewhere(ctx context.Context, name string, shot *shot) (r *Resu
 	if err := t.compare(ctx, r, from, to, true); err != nil && r.Failure == nil { // or else there may be nothing to compare
 		return r, err
 	}
+	r.Took = time.Since(began)
+	return r, nil
+}
+
+// newer restores the database with what databases share into a new server of a newer major version, and copies it there by its pg_dump, too: what
+// the newer server tells in another way of both copies is no failure. The rows must be the source's.
+func (t *trial) newer(ctx context.Context, name string, shot *shot) (r *Result, err error) {
+	began := time.Now()
+	t.logf("restore into PostgreSQL %d", t.Into)
+	bin, err := t.programs(ctx, t.Into)
+	if err != nil {
+		return nil, err
+	}
+	other, stop, err := t.start(ctx, bin, "newer")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, stop()) }()
+	from, to := t.server.ConnString(name), other.ConnString(name)
+	r = &Result{Major: t.major, Way: fmt.Sprintf("restore into %d", t.Into), Tests: t.tests}
+	if r.LeftOut, r.Failure = shot.restore(ctx, to, true); ctx.Err() != nil {
+		return r, context.Cause(ctx)
+	}
+	if t.baseline, err = t.piped(ctx, name, t.Into, other); err != nil {
+		return r, err
+	}
+	r.Baseline = t.baseline
+	if err := t.compare(ctx, r, from, to, false); err != nil && r.Failure == nil { // or else there may be nothing to compare
+		return r, err
+	}
+	acceptNewer(r.Differences, t.major, t.Into)
 	r.Took = time.Since(began)
 	return r, nil
 }
