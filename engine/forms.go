@@ -276,7 +276,7 @@ func (f *formTrail) family(u *unannounced) []uint32 {
 func (k unannouncedKind) String() string {
 	switch k {
 	case tableAltered:
-		return "altered: its name, its columns, or what their types are made of"
+		return "altered: its name, its columns, what their types are made of, or whether it is published"
 	case tableRewritten:
 		return "altered, and perhaps rewritten: its columns were described anew in the catalog"
 	case tableMade:

@@ -22,7 +22,9 @@ type Querier interface {
 type tableForm struct {
 	schema, name               string
 	content, versions, storage uint64
-	since                      uint64 // see format.Form
+	// published stands for the table's row in a publication that lists tables, 0 without; content and versions include it.
+	published uint64
+	since     uint64 // see format.Form
 	// roles, names: a column can hold names of roles, or of other objects.
 	roles, names bool
 	// typed: a column is of a type that is not the system's. rows: such a type holds rows of a table.
@@ -35,6 +37,14 @@ type tableForm struct {
 // of their own or whose children do, but temporary ones and pgrecall's.
 const isTable = `c.relkind IN ('r', 'p') AND c.relpersistence <> 't' AND n.nspname !~ '^pg_'
 	AND n.nspname <> ALL ('{information_schema,pgrecall}')`
+
+// listing joins, to pg_class AS c, the row of the table in a publication of pgrecall that lists tables, as l; published stands for
+// that row: a table taken out for a while, or given a row filter or a column list, is another one. ALTER PUBLICATION
+// leaves no trace in pg_publication when it changes the list.
+const (
+	listing   = `LEFT JOIN pg_publication_rel l ON l.prrelid = c.oid AND l.prpubid = (SELECT oid FROM pg_publication WHERE pubname = '` + Publication + `')`
+	published = `CASE WHEN l.oid IS NULL THEN 0 ELSE hash_record_extended(ROW(l.oid, l.xmin), 0) END`
+)
 
 // roleTypes and nameTypes are the types whose values are kept as oids and written as names: of roles, and of other
 // objects (documentation, "Object Identifier Types"; an aclitem names roles).
@@ -51,8 +61,8 @@ const (
 const formsSQL = `
 WITH RECURSIVE fresh AS (SELECT age($2::text::xid) AS oldest),
 tables AS MATERIALIZED (
-	SELECT c.oid, n.nspname, c.relname, c.relkind, c.relpersistence, c.relfilenode
-	FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+	SELECT c.oid, n.nspname, c.relname, c.relkind, c.relpersistence, c.relfilenode, ` + published + ` AS published
+	FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace ` + listing + `
 	WHERE ($1::oid[] IS NULL OR c.oid = ANY ($1)) AND ` + isTable + `
 ), within(root, typ) AS (
 	SELECT a.atttypid, a.atttypid FROM pg_attribute a
@@ -103,8 +113,8 @@ tables AS MATERIALIZED (
 	WHERE $1::oid[] IS NULL OR i.inhrelid = ANY ($1) GROUP BY i.inhrelid
 )
 SELECT t.oid, t.nspname::text, t.relname::text,
-	hash_record_extended(ROW(t.nspname, t.relname, t.relkind, t.relpersistence, p.list, k.content), 0),
-	coalesce(k.versions, 0), hash_record_extended(ROW(t.relfilenode, k.labels), 0), (SELECT oldest FROM fresh) - k.age, coalesce(k.roles, false), coalesce(k.names, false),
+	hash_record_extended(ROW(t.nspname, t.relname, t.relkind, t.relpersistence, p.list, k.content, t.published), 0),
+	coalesce(k.versions, 0) # t.published, t.published, hash_record_extended(ROW(t.relfilenode, k.labels), 0), (SELECT oldest FROM fresh) - k.age, coalesce(k.roles, false), coalesce(k.names, false),
 	coalesce(k.typed, false), coalesce(k.rows, false), p.list
 FROM tables t LEFT JOIN columns k ON k.attrelid = t.oid LEFT JOIN parents p ON p.inhrelid = t.oid`
 
@@ -122,12 +132,12 @@ func readForms(ctx context.Context, q Querier, tables []uint32, since uint64) (m
 	}
 	forms := make(map[uint32]tableForm)
 	var oid uint32
-	var content, versions, storage int64
+	var content, versions, published, storage int64
 	var distance *int64
 	var f tableForm
-	fields := []any{&oid, &f.schema, &f.name, &content, &versions, &storage, &distance, &f.roles, &f.names, &f.typed, &f.rows, &f.parents}
+	fields := []any{&oid, &f.schema, &f.name, &content, &versions, &published, &storage, &distance, &f.roles, &f.names, &f.typed, &f.rows, &f.parents}
 	_, err = pgx.ForEachRow(rows, fields, func() error {
-		f.content, f.versions, f.storage, f.since = uint64(content), uint64(versions), uint64(storage), 0
+		f.content, f.versions, f.published, f.storage, f.since = uint64(content), uint64(versions), uint64(published), uint64(storage), 0
 		if distance != nil {
 			f.since = since + uint64(*distance)
 		}

@@ -189,6 +189,30 @@ func TestNamesAreWatchedWhereATableHoldsThem(t *testing.T) {
 	}
 }
 
+// A table that left a publication's list for a while, or has a row filter in it, changed: ALTER PUBLICATION does not
+// touch the publication's own row, which the log watches, and no event trigger may tell of it.
+func TestAPublicationsListIsWatched(t *testing.T) {
+	s := newWatched(t, "listed", append(slices.Clone(formsSchema), "drop publication pgrecall", "create publication pgrecall for table only plain, only moody, only child")...)
+	for _, c := range []struct{ sql, want string }{
+		{"alter publication pgrecall drop table only plain; alter publication pgrecall add table only plain", "plain"},
+		{"alter publication pgrecall set table only plain where (id > 7), only moody, only child", "plain"},
+		{"alter publication pgrecall drop table only moody", "moody"},
+		{"alter publication pgrecall add table only moody", "moody"},
+		{"create publication other for table plain; drop publication other", ""},
+		{"create table made (id int); alter publication pgrecall add table only made", "made"},
+		{"drop table made", "-made"},
+		{"truncate child", ""},
+	} {
+		s.exec(c.sql)
+		if got := s.look(); got != c.want {
+			t.Errorf("%s: changed %q, want %q", c.sql, got, c.want)
+		}
+		if got := s.look(); got != "" {
+			t.Errorf("%s: changed again: %q", c.sql, got)
+		}
+	}
+}
+
 func TestALookRestsInProportionToWhatItTook(t *testing.T) {
 	s := newWatched(t, "rests", formsSchema...)
 	r := &session{run: &run{forms: s.w}, side: s.side}

@@ -178,8 +178,9 @@ SELECT ARRAY(SELECT c.oid FROM rels r JOIN pg_class c ON c.oid = r.oid JOIN pg_n
 	EXISTS (SELECT FROM rels r JOIN pg_class c ON c.oid = r.oid WHERE c.relkind IN ('c', 'v', 'm', 'f') AND c.relpersistence <> 't')
 	OR EXISTS (SELECT FROM pg_enum WHERE age(xmin) BETWEEN 0 AND (SELECT oldest FROM fresh)),
 	EXISTS (SELECT FROM pg_namespace WHERE nspname !~ '^pg_' AND age(xmin) BETWEEN 0 AND (SELECT oldest FROM fresh)),
-	count(*), coalesce(sum(c.oid::bigint), 0)::bigint, coalesce(bit_xor(c.oid::bigint * 1000003), 0)
-FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE ` + isTable
+	count(*), coalesce(sum(c.oid::bigint), 0)::bigint, coalesce(bit_xor(c.oid::bigint * 1000003), 0),
+	coalesce(bit_xor(` + published + `), 0)
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace ` + listing + ` WHERE ` + isTable
 
 // census tells one set of tables from another.
 type census struct{ count, sum, mix int64 }
@@ -191,18 +192,28 @@ func censusOf(state map[uint32]tableForm) (c census) {
 	return c
 }
 
+// listedIn stands for what a publication that lists tables lists.
+func listedIn(state map[uint32]tableForm) (listed uint64) {
+	for _, f := range state {
+		listed ^= f.published
+	}
+	return listed
+}
+
 // readStirred reads the tables that may have changed since the last look.
 func (w *formWatch) readStirred(ctx context.Context, tx pgx.Tx, l *look) error {
 	since := w.last.Visibility.Xmin
 	var tables []uint32
 	var types, schemas bool
 	var now census
+	var listed int64
 	err := tx.QueryRow(ctx, stirredSQL, strconv.FormatUint(uint64(uint32(since)), 10)).
-		Scan(&tables, &types, &schemas, &now.count, &now.sum, &now.mix)
+		Scan(&tables, &types, &schemas, &now.count, &now.sum, &now.mix, &listed)
 	if err != nil {
 		return err
 	}
 	l.state, l.changed = w.known, map[uint32]tableForm{}
+	schemas = schemas || uint64(listed) != listedIn(w.known) // then it is any table
 	if len(tables) > 0 || types || schemas || censusOf(w.known) != now {
 		if err := w.readSome(ctx, tx, l, tables, types, schemas); err != nil {
 			return err
