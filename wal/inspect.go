@@ -198,6 +198,10 @@ func (i *inspection) lookAtSetup(ctx context.Context) error {
 		for _, t := range unlisted {
 			i.add(Blocker, "publication", "the table "+quote(t.schema, t.name)+" is not in the publication's list", again+", then take a snapshot")
 		}
+		for _, t := range p.narrowed {
+			i.add(Blocker, "publication", "the table "+t+" has a row filter or a column list in the publication: not all of its changes are in the log",
+				"ALTER PUBLICATION pgrecall DROP TABLE ONLY "+t+"; "+again+", then take a snapshot")
+		}
 		i.add(Info, "publication", fmt.Sprintf("the publication lists %d tables, because others cannot be published", len(p.tables)), "")
 	default:
 		i.add(Info, "publication", "all tables are published", "")

@@ -17,6 +17,7 @@ type publicationState struct {
 	viaRoot    bool
 	generated  bool // publishes stored generated columns, where the server knows that
 	tables     []uint32
+	narrowed   []string // those of them with a row filter or a column list, quoted
 }
 
 // publishes reports whether it publishes the table.
@@ -25,16 +26,19 @@ func (p publicationState) publishes(table uint32) bool {
 }
 
 func readPublication(ctx context.Context, conn *pgx.Conn) (p publicationState, err error) {
-	// pubgencols is new in 18; to_jsonb reads a column that may not exist.
+	// pubgencols is new in 18, prqual and prattrs in 15; to_jsonb reads a column that may not exist.
 	rows, err := conn.Query(ctx, `
 		SELECT p.puballtables, p.pubinsert AND p.pubupdate AND p.pubdelete AND p.pubtruncate, p.pubviaroot,
 		       coalesce(to_jsonb(p)->>'pubgencols', 's') = 's',
-		       coalesce((SELECT array_agg(r.prrelid) FROM pg_catalog.pg_publication_rel r WHERE r.prpubid = p.oid), '{}')
+		       coalesce((SELECT array_agg(r.prrelid) FROM pg_catalog.pg_publication_rel r WHERE r.prpubid = p.oid), '{}'),
+		       ARRAY(SELECT format('%I.%I', n.nspname, c.relname) FROM pg_catalog.pg_publication_rel r
+		         JOIN pg_catalog.pg_class c ON c.oid = r.prrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+		         WHERE r.prpubid = p.oid AND (to_jsonb(r)->>'prqual' IS NOT NULL OR to_jsonb(r)->>'prattrs' IS NOT NULL) ORDER BY 1)
 		FROM pg_catalog.pg_publication p WHERE p.pubname = $1`, Publication)
 	if err != nil {
 		return p, fmt.Errorf("read the publication %s: %w", Publication, err)
 	}
-	_, err = pgx.ForEachRow(rows, []any{&p.everything, &p.actions, &p.viaRoot, &p.generated, &p.tables}, func() error {
+	_, err = pgx.ForEachRow(rows, []any{&p.everything, &p.actions, &p.viaRoot, &p.generated, &p.tables, &p.narrowed}, func() error {
 		p.exists = true
 		return nil
 	})

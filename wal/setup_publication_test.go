@@ -44,6 +44,22 @@ func (d *database) decodedTables() string {
 	return strings.Join(all, " ")
 }
 
+func TestInspectFindsAFilterInThePublication(t *testing.T) {
+	d := newDatabase(t)
+	if d.version() < 15 {
+		return // there are no filters
+	}
+	d.exec("CREATE TABLE part (id int PRIMARY KEY)", `CREATE TABLE "a b" (id int PRIMARY KEY, v int)`, "CREATE TABLE every (id int PRIMARY KEY)")
+	d.init(InitOptions{})
+	d.exec("DROP PUBLICATION pgrecall", `CREATE PUBLICATION pgrecall FOR TABLE part WHERE (id > 7), "a b" (id), every`)
+	findings, err := Inspect(d.ctx, d.conn, d.name, "")
+	const narrowed = "the table %s has a row filter or a column list in the publication: not all of its changes are in the log"
+	want := fmt.Sprintf(narrowed+"; "+narrowed, `public."a b"`, `public.part`)
+	if got := find(findings, Blocker, "publication"); err != nil || got != want {
+		t.Errorf("%v: %s", err, got)
+	}
+}
+
 // TestTablesThatCannotBePublished: from 18 on a table with a virtual generated column and no key makes UPDATE fail
 // in any publication. The publication lists the others then, and the event triggers keep the list.
 func TestTablesThatCannotBePublished(t *testing.T) {
