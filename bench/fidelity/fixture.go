@@ -64,6 +64,13 @@ func Fixture(ctx context.Context, o Options) ([]*Result, error) {
 				return "", fmt.Errorf("%s: %w", file, err)
 			}
 		}
+		extended, err := t.extend(ctx, t.server)
+		if err != nil || !extended {
+			return fixtureName, err
+		}
+		if _, err := conn.PgConn().Exec(ctx, configured).ReadAll(); err != nil {
+			return "", fmt.Errorf("an extension with configuration: %w", err)
+		}
 		return fixtureName, nil
 	})
 }

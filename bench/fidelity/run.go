@@ -220,6 +220,9 @@ func (t *trial) newer(ctx context.Context, name string, shot *shot) (r *Result, 
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, stop()) }()
+	if _, err := t.extend(ctx, other); err != nil {
+		return nil, err
+	}
 	from, to := t.server.ConnString(name), other.ConnString(name)
 	r = &Result{Major: t.major, Way: fmt.Sprintf("restore into %d", t.Into), Tests: t.tests}
 	if r.LeftOut, r.Failure = shot.restore(ctx, to, true); ctx.Err() != nil {
