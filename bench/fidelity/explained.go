@@ -30,6 +30,9 @@ func accept(d []Difference, baseline []Difference) {
 func acceptNewer(d []Difference, from, to int) {
 	for i := range d {
 		schema := d[i].Item.Kind == Entry || d[i].Item.Kind == DDL
+		if from < 16 && to >= 16 && d[i].Item == (Item{DDL, "COLUMN public.gtest_normal.b"}) {
+			d[i].Why = "CREATE TABLE takes a generation expression of the child's own there, and the parent need not get the column later"
+		}
 		if from < 17 && to >= 17 && d[i].Got == "" && multirangesOwner().MatchString(d[i].Want) {
 			d[i].Why = "a multirange type has its range's owner there"
 		}

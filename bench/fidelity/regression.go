@@ -20,6 +20,8 @@ func Regression(ctx context.Context, o Options) ([]*Result, error) {
 		t.tests = fmt.Sprintf("regression tests: %d run, %d failed %s", tests.Run, len(tests.Failed), strings.Join(tests.Failed, " "))
 		if t.Into == 0 {
 			t.baseline, err = t.piped(ctx, "regression", t.major, t.server)
+		} else {
+			err = t.withoutLibraries(ctx, "regression")
 		}
 		return "regression", err
 	})
@@ -49,4 +51,23 @@ func (t *trial) piped(ctx context.Context, name string, major int, server *pgtem
 		return nil, err
 	}
 	return append([]Difference{}, differences(want, got)...), nil
+}
+
+// withoutLibraries takes the functions of the tests' own libraries out of a database, and what needs them: they are compiled for one major version.
+func (t *trial) withoutLibraries(ctx context.Context, name string) error {
+	conn, err := connect(ctx, t.server.ConnString(name), settings())
+	if err != nil {
+		return err
+	}
+	defer conn.Close(ctx)
+	functions, err := pairs(ctx, conn, `SELECT oid::regprocedure::text, '' FROM pg_catalog.pg_proc WHERE probin LIKE '/%' ORDER BY 1`)
+	if err != nil {
+		return fmt.Errorf("list the functions of libraries: %w", err)
+	}
+	for _, f := range functions {
+		if _, err := conn.Exec(ctx, "DROP FUNCTION IF EXISTS "+f[0]+" CASCADE"); err != nil {
+			return fmt.Errorf("drop a function of a library: %w", err)
+		}
+	}
+	return nil
 }
