@@ -20,7 +20,11 @@ func (r *restore) planDatabase(ctx context.Context) (err error) {
 	if t.parameters, err = readParameters(ctx, t.conn); err != nil {
 		return err
 	}
-	s, err := r.catalog.Database.Script(catalog.DatabaseOptions{Name: t.create, ServerVersion: t.db.version, Super: t.super, Parameters: t.parameters,
+	closed, err := t.closedRoles(ctx)
+	if err != nil {
+		return err
+	}
+	s, err := r.catalog.Database.Script(catalog.DatabaseOptions{Name: t.create, ServerVersion: t.db.version, Super: t.super, Parameters: t.parameters, Closed: closed,
 		NoOwner: r.o.NoOwner, NoPrivileges: r.o.NoPrivileges, NoTablespaces: r.o.NoTablespaces, NoSecurityLabels: r.o.NoSecurityLabels})
 	if err != nil {
 		return err
@@ -36,6 +40,28 @@ func (r *restore) planDatabase(ctx context.Context) (err error) {
 		r.plan.LeftOut = append(r.plan.LeftOut, l.What+": "+l.Why)
 	}
 	return nil
+}
+
+// closedRoles are the roles of the target whose settings the restoring role may not alter (AlterRoleSet() in src/backend/commands/user.c):
+// superusers, and all but itself for who has no CREATEROLE, or from 16 on no ADMIN option.
+func (t *target) closedRoles(ctx context.Context) (map[string]bool, error) {
+	closed := map[string]bool{}
+	if t.super {
+		return closed, nil
+	}
+	rows, err := t.conn.Query(ctx, `SELECT r.rolname FROM pg_catalog.pg_roles r, pg_catalog.pg_roles me WHERE me.rolname = current_user AND r.oid <> me.oid
+		AND (r.rolsuper OR NOT me.rolcreaterole OR $1 AND NOT pg_catalog.pg_has_role(r.oid, 'MEMBER WITH ADMIN OPTION'))`, t.db.version >= 160000)
+	if err != nil {
+		return nil, fmt.Errorf("look for roles on the target: %w", err)
+	}
+	names, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		return nil, fmt.Errorf("look for roles on the target: %w", err)
+	}
+	for _, name := range names {
+		closed[name] = true
+	}
+	return closed, nil
 }
 
 // compareLocales tells where text sorts otherwise in the target database than in the source.

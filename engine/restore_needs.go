@@ -197,6 +197,17 @@ func (r *restore) needTablespaces(ctx context.Context, needs map[catalog.NeedKin
 	if err == nil && len(absent) > 0 {
 		r.lacks.add("tablespaces: %s; make them, bring the source's along with --globals, or put everything where the target does with --no-tablespaces", described(absent))
 	}
+	if err != nil || r.target.super {
+		return err
+	}
+	closed, err := r.target.absent(ctx, "tablespaces", needs[catalog.NeedTablespace], r.coming().TablespaceNames,
+		"SELECT spcname FROM pg_catalog.pg_tablespace WHERE pg_catalog.has_tablespace_privilege(oid, 'CREATE')")
+	closed = slices.DeleteFunc(closed, func(n catalog.Need) bool {
+		return slices.ContainsFunc(absent, func(a catalog.Need) bool { return a.Name == n.Name })
+	})
+	if err == nil && len(closed) > 0 {
+		r.lacks.add("the right to create in tablespaces: %s; GRANT CREATE ON TABLESPACE to role %q, or put everything where the target does with --no-tablespaces", described(closed), r.target.user)
+	}
 	return err
 }
 

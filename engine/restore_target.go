@@ -61,6 +61,7 @@ func (r *restore) connectTarget(ctx context.Context) error {
 	config.RuntimeParams["default_tablespace"] = ""
 	config.RuntimeParams["default_table_access_method"] = "heap"
 	config.RuntimeParams["synchronous_commit"] = "off" // until settle
+	config.OnNotice = r.notice
 	r.target = &target{config: config}
 	if err := r.target.connect(ctx, r.o.Create, r.o.Clean); err != nil {
 		return err
@@ -72,6 +73,14 @@ func (r *restore) connectTarget(ctx context.Context) error {
 	s := r.plan.To
 	r.tracer.Note(Note{LevelInfo, fmt.Sprintf("restoring into database %q on %s:%d, system %s, server version %d", s.Database, s.Host, s.Port, s.SystemID, s.Version/10000)})
 	return nil
+}
+
+// notice takes what the target's server says beside its answers. Who may not grant, or take back, is warned and not refused
+// (restrict_and_check_grant() in src/backend/catalog/aclchk.c), and the statement does nothing, or not all it says.
+func (r *restore) notice(_ *pgconn.PgConn, n *pgconn.Notice) {
+	if n.Code == "01006" || n.Code == "01007" { // privilege_not_revoked, privilege_not_granted
+		r.goesWithout(fmt.Sprintf("role %q may not change all privileges: %s: there the target's own hold", r.target.user, n.Message))
+	}
 }
 
 // connect opens the session. With create it is one on "postgres", and the database must not exist unless it is to be dropped.
@@ -283,5 +292,45 @@ func (r *restore) checkCreate(ctx context.Context) error {
 			r.lacks.add("role %q may not create in schema %q of the target; GRANT CREATE ON it, or on the database where it does not exist", r.target.user, schema)
 		}
 	}
+	return r.checkAlter(ctx)
+}
+
+// checkAlter asks for the rights that a restore into a database that exists needs on the database, for publications, and on schema public,
+// which is there and gets the source's owner, comment and grants.
+func (r *restore) checkAlter(ctx context.Context) error {
+	var publication string
+	var public []string
+	schema := r.publicSchema()
+	for i, s := range r.script.Statements {
+		switch {
+		case s.Kind == "PUBLICATION" && s.Exists != "":
+			publication = s.Name
+		case schema != 0 && s.OID == schema && !r.target.exists[i]:
+			public = append(public, s.SQL)
+		}
+	}
+	var create, owner bool
+	err := r.target.conn.QueryRow(ctx, `SELECT pg_catalog.has_database_privilege(pg_catalog.current_database(), 'CREATE'),
+		coalesce((SELECT pg_catalog.pg_has_role(nspowner, 'USAGE') FROM pg_catalog.pg_namespace WHERE nspname = 'public'), true)`).Scan(&create, &owner)
+	if err != nil {
+		return fmt.Errorf("ask for rights on the target database: %w", err)
+	}
+	if publication != "" && !create {
+		r.lacks.add("role %q may not make publications, as %s, in the target database; GRANT CREATE ON DATABASE, or leave them out with --no-publications", r.target.user, publication)
+	}
+	if len(public) > 0 && !owner {
+		r.lacks.add("role %q may not alter schema public of the target (%s); its owner, as a rule the database's, may, or leave that out with --no-owner, --no-comments, --no-privileges",
+			r.target.user, fewOf(public, 3))
+	}
 	return nil
+}
+
+// publicSchema is the oid on the source of schema public; 0: it has none.
+func (r *restore) publicSchema() uint32 {
+	for i := range r.catalog.Schemas {
+		if s := &r.catalog.Schemas[i]; s.Name == "public" {
+			return s.OID
+		}
+	}
+	return 0
 }

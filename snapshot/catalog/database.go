@@ -14,6 +14,8 @@ type DatabaseOptions struct {
 	// Super says that a superuser restores, and Parameters what can be set on the server.
 	Super      bool
 	Parameters Parameters
+	// Closed are roles whose settings the restoring role may not alter.
+	Closed map[string]bool
 
 	NoOwner          bool
 	NoPrivileges     bool
@@ -57,6 +59,10 @@ func (d *Database) Script(o DatabaseOptions) (DatabaseScript, error) {
 		}
 		if ok, why := o.Parameters.settable(set.Name, o.Super); !ok {
 			s.LeftOut = append(s.LeftOut, LeftOut{"setting " + set.Name + " of " + name, why})
+			continue
+		}
+		if o.Closed[set.Role] {
+			s.LeftOut = append(s.LeftOut, LeftOut{"setting " + set.Name + " of " + name, "the restoring role may not alter that role"})
 			continue
 		}
 		need(NeedRole, set.Role)
