@@ -200,7 +200,7 @@ func (i *inspection) lookAtSetup(ctx context.Context) error {
 		}
 		for _, t := range p.narrowed {
 			i.add(Blocker, "publication", "the table "+t+" has a row filter or a column list in the publication: not all of its changes are in the log",
-				"ALTER PUBLICATION pgrecall DROP TABLE ONLY "+t+"; "+again+", then take a snapshot")
+				again+", then take a snapshot")
 		}
 		i.add(Info, "publication", fmt.Sprintf("the publication lists %d tables, because others cannot be published", len(p.tables)), "")
 	default:

@@ -3,6 +3,7 @@ package wal
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/pgrecall/pgrecall/format"
@@ -27,6 +28,24 @@ func readPublished(ctx context.Context, conn *pgx.Conn, publication string) (p f
 		return p, fmt.Errorf("read the state of the publication and the event triggers: %w", err)
 	}
 	return p, nil
+}
+
+// readUnpublished names tables of which a publication that lists tables leaves rows or columns out, for people: the event
+// triggers keep that list, so that somebody altered it, or made a table with event_triggers = off. Empty: none.
+func readUnpublished(ctx context.Context, conn *pgx.Conn) (string, error) {
+	p, err := readPublication(ctx, conn)
+	if err != nil || !p.exists || p.everything {
+		return "", err
+	}
+	names := p.narrowed
+	unlisted, err := unlistedTables(ctx, conn)
+	if err != nil {
+		return "", err
+	}
+	for _, t := range unlisted {
+		names = append(names, quote(t.schema, t.name))
+	}
+	return strings.Join(names, ", "), nil
 }
 
 // beginLog makes the slot, and notes with the start of the log what the source publishes: a change of that before the

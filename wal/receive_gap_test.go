@@ -82,6 +82,21 @@ func TestAPublicationThatWasTamperedWithIsAGap(t *testing.T) {
 			wantGap(t, s.tryOnce(sink), `publication "pgrecall"`)
 		})
 	}
+	for name, sql := range map[string]string{
+		"row filter":  "alter publication pgrecall set table numbers where (id > 7)",
+		"column list": "alter publication pgrecall set table numbers (id)",
+		"not listed":  "alter publication pgrecall drop table numbers",
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := numbers(t, sharedServer(t), "gap_pub_"+strings.ReplaceAll(name, " ", "_"))
+			s.exec("drop publication pgrecall", "create publication pgrecall for table numbers")
+			sink := newSink(t)
+			s.insert(1, 5)
+			s.once(sink)
+			s.exec(sql)
+			wantGap(t, s.tryOnce(sink), `publication "pgrecall" leaves out `)
+		})
+	}
 	t.Run("while it is followed", func(t *testing.T) {
 		s := numbers(t, sharedServer(t), "gap_pub_running")
 		sink := newSink(t)

@@ -152,6 +152,8 @@ func (s *session) checkPublication(ctx context.Context) (moment, error) {
 	switch {
 	case m.publication.OID == 0:
 		err = &GapError{From: s.end(), Reason: fmt.Sprintf("publication %q is gone", s.Start.Publication)}
+	case m.unpublished != "":
+		err = &GapError{From: s.end(), Reason: fmt.Sprintf("publication %q leaves out %s, so that changes are missing", s.Start.Publication, m.unpublished)}
 	case s.publication.OID == 0:
 		s.publication = m.publication
 	case m.publication.Capture != s.publication.Capture:

@@ -118,6 +118,7 @@ type moment struct {
 	insert      format.LSN // read before everything else
 	nextXID     uint64     // 64 bits
 	publication format.Publication
+	unpublished string // what of the source's tables a publication that lists tables leaves out, for people
 }
 
 func (s *side) moment(ctx context.Context, publication string) (m moment, err error) {
@@ -129,6 +130,9 @@ func (s *side) moment(ctx context.Context, publication string) (m moment, err er
 			return err
 		}
 		if m.publication, err = readPublished(ctx, conn, publication); err != nil {
+			return err
+		}
+		if m.unpublished, err = readUnpublished(ctx, conn); err != nil {
 			return err
 		}
 		return notAwaited(ctx, conn)

@@ -67,11 +67,17 @@ func publicationOptions(version int) string {
 func publicationChanges(have publicationState, version int, others []tableNeed, unpublishable bool) []Change {
 	options := publicationOptions(version)
 	switch {
-	case have.exists && have.right():
-		return nil
 	case have.exists:
-		return []Change{{What: "let the publication publish all operations again",
-			SQL: "ALTER PUBLICATION pgrecall SET (" + options + ")"}}
+		var changes []Change
+		if !have.right() {
+			changes = append(changes, Change{What: "let the publication publish all operations again",
+				SQL: "ALTER PUBLICATION pgrecall SET (" + options + ")"})
+		}
+		for _, t := range have.narrowed { // the sweep lists them again
+			changes = append(changes, Change{What: "take out of the publication, for it has a row filter or a column list there: " + t,
+				SQL: "ALTER PUBLICATION pgrecall DROP TABLE ONLY " + t})
+		}
+		return changes
 	case !unpublishable:
 		return []Change{{What: "publish all tables", SQL: "CREATE PUBLICATION pgrecall FOR ALL TABLES WITH (" + options + ")"}}
 	case len(others) == 0:
@@ -104,15 +110,20 @@ func (s *setup) publish(ctx context.Context) error {
 	if s.state.publication.exists {
 		// The event triggers must know an ALTER for pgrecall's own.
 		err = s.withLocks(ctx, func(tx pgx.Tx) error {
-			for _, sql := range []string{"SELECT set_config('pgrecall.nested', (SELECT key FROM pgrecall.secret), true)", changes[0].SQL} {
-				if _, err := tx.Exec(ctx, sql); err != nil {
-					return fmt.Errorf("%s: %w", changes[0].What, err)
+			if _, err := tx.Exec(ctx, "SELECT set_config('pgrecall.nested', (SELECT key FROM pgrecall.secret), true)"); err != nil {
+				return fmt.Errorf("mend the publication: %w", err)
+			}
+			for _, c := range changes {
+				if _, err := tx.Exec(ctx, c.SQL); err != nil {
+					return fmt.Errorf("%s: %w", c.What, err)
 				}
 			}
 			return nil
 		})
 		if err == nil {
-			s.changed(StepPublication, changes[0])
+			for _, c := range changes {
+				s.changed(StepPublication, c)
+			}
 		}
 	} else {
 		err = s.makeTogether(ctx, StepPublication, changes)

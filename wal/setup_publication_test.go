@@ -51,12 +51,20 @@ func TestInspectFindsAFilterInThePublication(t *testing.T) {
 	}
 	d.exec("CREATE TABLE part (id int PRIMARY KEY)", `CREATE TABLE "a b" (id int PRIMARY KEY, v int)`, "CREATE TABLE every (id int PRIMARY KEY)")
 	d.init(InitOptions{})
-	d.exec("DROP PUBLICATION pgrecall", `CREATE PUBLICATION pgrecall FOR TABLE part WHERE (id > 7), "a b" (id), every`)
+	d.exec("DROP PUBLICATION pgrecall", `CREATE PUBLICATION pgrecall FOR TABLE part WHERE (id > 7), "a b" (id), every
+		WITH (`+publicationOptions(10000*d.version())+")")
 	findings, err := Inspect(d.ctx, d.conn, d.name, "")
 	const narrowed = "the table %s has a row filter or a column list in the publication: not all of its changes are in the log"
 	want := fmt.Sprintf(narrowed+"; "+narrowed, `public."a b"`, `public.part`)
 	if got := find(findings, Blocker, "publication"); err != nil || got != want {
 		t.Errorf("%v: %s", err, got)
+	}
+	planned := d.init(InitOptions{DryRun: true}).Changes
+	if r := d.init(InitOptions{}); len(r.Changes) != 6 || !slices.Equal(r.Changes[:2], planned[:2]) {
+		t.Errorf("planned %+v; done %+v", planned, r.Changes)
+	}
+	if p, err := readPublication(d.ctx, d.conn); err != nil || len(p.tables) != 3 || len(p.narrowed) > 0 {
+		t.Errorf("%v: %+v", err, p)
 	}
 }
 
