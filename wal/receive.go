@@ -44,10 +44,6 @@ type Follow struct {
 	Start format.LogStart
 	// Last is the head of the last durable segment of this log; nil if there is none.
 	Last *format.SegmentHead
-	// From, if not zero, is where the log goes on after a gap that the caller has
-	// recorded (see SkipPast): nothing before it is asked for or compared, and of
-	// Last only the publication is used.
-	From format.LSN
 	Sink Sink
 	// Tracer may be nil.
 	Tracer Tracer
@@ -150,18 +146,12 @@ func (r *run) setDefaults() {
 		r.publication = r.Last.Publication
 		r.forms.last = r.Last.Forms
 	}
-	if r.From != 0 {
-		r.Last = nil
-	}
 }
 
 // start is where to ask the server to begin.
 func (r *run) start() format.LSN {
-	switch {
-	case r.Last != nil:
+	if r.Last != nil {
 		return r.Last.Resume
-	case r.From != 0:
-		return r.From
 	}
 	return r.Start.ConsistentPoint
 }

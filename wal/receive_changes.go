@@ -62,7 +62,7 @@ func (s *session) begin(m *pgoutput.Begin, b []byte) error {
 	xid := fullXID(m.XID, s.xidRef)
 	if o := s.overlap; o != nil {
 		if m.CommitLSN != o.CommitLSN || xid != o.XID || !m.Time.Equal(o.Time) {
-			return s.another(fmt.Sprintf("transaction %s, committed at %s", xidText(xid), m.CommitLSN))
+			return s.another(fmt.Sprintf("transaction %d, committed at %s", xid, m.CommitLSN))
 		}
 		return nil
 	}
@@ -84,8 +84,8 @@ func (s *session) begin(m *pgoutput.Begin, b []byte) error {
 func (s *session) another(found string) error {
 	o := s.overlap
 	return &GapError{From: s.end(), Reason: fmt.Sprintf(
-		"the source has another history: where the log ends with transaction %s, committed at %s, it has %s; it was set back to an earlier state",
-		xidText(o.XID), o.CommitLSN, found)}
+		"the source has another history: where the log ends with transaction %d, committed at %s, it has %s; it was set back to an earlier state",
+		o.XID, o.CommitLSN, found)}
 }
 
 func (s *session) origin(*pgoutput.Origin) error {

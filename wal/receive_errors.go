@@ -60,29 +60,6 @@ func (e *SlotBusyError) Error() string {
 	return b.String()
 }
 
-// PoisonError says that the server fails again and again to decode the same
-// transaction, so that nothing after it can be received. What was received before
-// it is durable. SkipPast steps over it.
-type PoisonError struct {
-	After     format.LSN // durable end of the log
-	CommitLSN format.LSN // the transaction's commit record; 0: the server failed before it named one
-	XID       uint64     // 0 if CommitLSN is
-	Time      time.Time  // commit time
-	Err       error      // the server's error
-}
-
-// Error implements error.
-func (e *PoisonError) Error() string {
-	if e.CommitLSN == 0 {
-		return fmt.Sprintf("the server cannot decode its log after %s: %v", e.After, e.Err)
-	}
-	return fmt.Sprintf("the server cannot decode transaction %d, committed %s at %s: %v",
-		e.XID, e.Time.Format(time.RFC3339Nano), e.CommitLSN, e.Err)
-}
-
-// Unwrap returns the server's error.
-func (e *PoisonError) Unwrap() error { return e.Err }
-
 // sinkError marks what the sink answered: it ends Run instead of a reconnect.
 type sinkError struct{ err error }
 
@@ -127,20 +104,6 @@ func refused(err error) bool {
 	}
 	switch pg.Code {
 	case "57P03", "57P01", "57P02", "53300": // cannot_connect_now, shutdowns, too_many_connections
-		return false
-	}
-	return true
-}
-
-// decoding reports whether the server failed at what it was sending, rather than
-// being stopped, out of resources, or the slot being taken.
-func decoding(err error) bool {
-	var pg *pgconn.PgError
-	if !errors.As(err, &pg) || len(pg.Code) != 5 {
-		return false
-	}
-	switch pg.Code[:2] {
-	case "08", "53", "55", "57", "58": // connection, resources, object state, operator, system
 		return false
 	}
 	return true

@@ -7,7 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/pgrecall/pgrecall/format"
 )
 
@@ -220,7 +219,7 @@ func TestASlotThatLostItsWALIsAGap(t *testing.T) {
 	wantGap(t, s.tryOnce(sink), "lost the WAL")
 }
 
-func TestWhatTheServerCannotDecodeIsSkippedAndTheRestGoesOn(t *testing.T) {
+func TestWhatTheServerCannotDecodeEndsTheLogAfterAllThatCameBefore(t *testing.T) {
 	server := ownServer(t, map[string]string{"fsync": "off", "full_page_writes": "off"})
 	s := numbers(t, server, "poisoned")
 	sink := newSink(t)
@@ -242,28 +241,5 @@ func TestWhatTheServerCannotDecodeIsSkippedAndTheRestGoesOn(t *testing.T) {
 	wantIDs(t, sink, 10)
 	if poison.After != sink.last().To || poison.CommitLSN < poison.After || poison.XID == 0 || poison.Time.IsZero() {
 		t.Errorf("the error is %+v, the log ends at %s", poison, sink.last().To)
-	}
-	conn, err := pgx.ConnectConfig(t.Context(), s.config)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close(t.Context())
-	on, err := SkipPast(t.Context(), conn, s.start.Slot, poison)
-	if err != nil {
-		t.Fatal(err)
-	}
-	after := newSink(t) // what comes after the gap does not join what was before
-	f := s.follow(after)
-	f.From, f.Last, f.Once = on, sink.last(), true
-	if err := f.Run(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	s.insert(16, 20)
-	s.once(after)
-	if got := ids(t, after); len(got) != 10 || got[0] != 11 || got[9] != 20 {
-		t.Errorf("after the gap the log holds %v", got)
-	}
-	if first := after.all()[0].name; first.From != on || first.From <= sink.last().To {
-		t.Errorf("the log goes on with %s, skipped to %s", first, on)
 	}
 }

@@ -88,33 +88,3 @@ func slotHolder(ctx context.Context, conn *pgx.Conn, slot string) (*SlotBusyErro
 	}
 	return e, nil
 }
-
-// SkipPast moves the slot past the transaction that the server cannot decode, and
-// returns where the log goes on: the caller records the gap from p.After to there,
-// then follows with Follow.From set to it. The transaction's changes are lost to
-// the log, so its tables must be copied anew. The slot must not be in use.
-//
-// It works because moving a slot reads the log without calling the output plugin
-// (src/backend/replication/slotfuncs.c, pg_logical_replication_slot_advance). If
-// the server fails before it tells which transaction it is at (p.CommitLSN is 0),
-// nothing is known that could be skipped: an error; drop the slot and start a new log.
-func SkipPast(ctx context.Context, conn *pgx.Conn, slot string, p *PoisonError) (format.LSN, error) {
-	if p.CommitLSN == 0 {
-		return 0, fmt.Errorf("skip what cannot be decoded after %s: the server does not say which transaction it is; "+
-			"the log must be started anew", p.After)
-	}
-	// A transaction is sent if its commit record begins at or after the slot's
-	// position (snapbuild.c, SnapBuildXactNeedsSkip), so one byte further is past
-	// this one and before any other.
-	var text string
-	err := conn.QueryRow(ctx, `select end_lsn::text from pg_catalog.pg_replication_slot_advance($1, $2::text::pg_lsn)`,
-		slot, (p.CommitLSN + 1).String()).Scan(&text)
-	if err != nil {
-		return 0, fmt.Errorf("move replication slot %q past the transaction committed at %s: %w", slot, p.CommitLSN, err)
-	}
-	end, err := format.ParseLSN(text)
-	if err != nil {
-		return 0, fmt.Errorf("move replication slot %q: %w", slot, err)
-	}
-	return end, nil
-}
