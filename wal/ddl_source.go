@@ -8,8 +8,8 @@ const (
 	Schema = "pgrecall"
 	// Publication is the publication's name.
 	Publication = "pgrecall"
-	// EventTriggerPrefix begins the name of every event trigger of pgrecall.
-	EventTriggerPrefix = "pgrecall_"
+	// eventTriggerPrefix begins the name of every event trigger of pgrecall.
+	eventTriggerPrefix = "pgrecall_"
 )
 
 // neededIdentity is an expression over pg_class AS c: the replica identity that the table needs so that its UPDATE

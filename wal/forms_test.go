@@ -66,6 +66,18 @@ func (s *watched) look() string {
 	return strings.Join(names, " ")
 }
 
+// wantChange runs statements, and fails the test where the next look does not see just that, or the one after it anything.
+func (s *watched) wantChange(sql, want string) {
+	s.t.Helper()
+	s.exec(sql)
+	if got := s.look(); got != want {
+		s.t.Errorf("%s: changed %q, want %q", sql, got, want)
+	}
+	if got := s.look(); got != "" {
+		s.t.Errorf("%s: changed again: %q", sql, got)
+	}
+}
+
 var formsSchema = []string{
 	"create type mood as enum ('sad', 'ok', 'happy')", "create type pair as (a int, m mood)", "create domain moods as mood[]",
 	"create table plain (id int primary key, name text, n int default 7)",
@@ -112,13 +124,7 @@ func TestALookTellsWhichTablesChanged(t *testing.T) {
 		{"begin; alter table plain alter name set statistics 5; savepoint a; alter table child add c int; release a; commit", "child plain*"},
 		{"alter table there set schema pgrecall", "-there"},
 	} {
-		s.exec(c.sql)
-		if got := s.look(); got != c.want {
-			t.Errorf("%s: changed %q, want %q", c.sql, got, c.want)
-		}
-		if got := s.look(); got != "" {
-			t.Errorf("%s: changed again: %q", c.sql, got)
-		}
+		s.wantChange(c.sql, c.want)
 	}
 }
 
@@ -203,13 +209,7 @@ func TestAPublicationsListIsWatched(t *testing.T) {
 		{"drop table made", "-made"},
 		{"truncate child", ""},
 	} {
-		s.exec(c.sql)
-		if got := s.look(); got != c.want {
-			t.Errorf("%s: changed %q, want %q", c.sql, got, c.want)
-		}
-		if got := s.look(); got != "" {
-			t.Errorf("%s: changed again: %q", c.sql, got)
-		}
+		s.wantChange(c.sql, c.want)
 	}
 }
 

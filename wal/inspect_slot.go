@@ -84,7 +84,7 @@ const longTransaction = 5 * time.Minute
 // lookAtTransactions names the transactions that making a slot, or a snapshot that joins the log, has to wait for, and
 // those that keep dead rows from being removed.
 func (i *inspection) lookAtTransactions(ctx context.Context) error {
-	old, err := Backends(ctx, i.conn, math.MaxUint64)
+	old, err := backends(ctx, i.conn, math.MaxUint64)
 	if err != nil {
 		return err
 	}

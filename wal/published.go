@@ -23,7 +23,7 @@ func readPublished(ctx context.Context, conn *pgx.Conn, publication string) (p f
 		         UNION ALL
 		         SELECT concat_ws(' ', 'function', f.oid, f.xmin)
 		         FROM pg_catalog.pg_proc f JOIN pg_catalog.pg_namespace n ON n.oid = f.pronamespace WHERE n.nspname = $3) s), '')`,
-		publication, EventTriggerPrefix, Schema).Scan(&p.OID, &p.Xmin, &p.Capture)
+		publication, eventTriggerPrefix, Schema).Scan(&p.OID, &p.Xmin, &p.Capture)
 	if err != nil {
 		return p, fmt.Errorf("read the state of the publication and the event triggers: %w", err)
 	}

@@ -145,7 +145,7 @@ func (s *setup) moveOn(ctx context.Context) (format.LSN, error) {
 		return 0, err
 	}
 	err = s.wait(ctx, StepSlot, func(ctx context.Context, _ time.Duration) ([]Backend, error) {
-		older, err := Backends(ctx, s.conn, next)
+		older, err := backends(ctx, s.conn, next)
 		return slices.DeleteFunc(older, func(b Backend) bool { return b.Database != s.server.database }), err
 	})
 	if err != nil {

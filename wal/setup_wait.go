@@ -57,11 +57,11 @@ func describeBackends(bs []Backend) string {
 	return strings.Join(parts, ", ")
 }
 
-// Backends returns who holds a transaction with an id below olderThan: sessions of all databases, because a snapshot's
+// backends returns who holds a transaction with an id below olderThan: sessions of all databases, because a snapshot's
 // xmin counts them all, and prepared transactions. Sessions that have not written have no id and are not among them.
 // The oldest comes first. Every transaction holds a lock on its own id (documentation, pg_locks), which any role may
 // see, where pg_stat_activity shows a role without pg_monitor little of others.
-func Backends(ctx context.Context, conn *pgx.Conn, olderThan uint64) ([]Backend, error) {
+func backends(ctx context.Context, conn *pgx.Conn, olderThan uint64) ([]Backend, error) {
 	all, err := readBackends(ctx, conn, `
 		SELECT pid, transactionid AS xid FROM pg_catalog.pg_locks
 		WHERE locktype = 'transactionid' AND mode = 'ExclusiveLock' AND granted AND pid IS DISTINCT FROM pg_backend_pid()`)
@@ -151,7 +151,7 @@ func (s *setup) waitForOlder(ctx context.Context) error {
 		return err
 	}
 	return s.wait(ctx, StepWait, func(ctx context.Context, since time.Duration) ([]Backend, error) {
-		older, err := Backends(ctx, s.conn, next)
+		older, err := backends(ctx, s.conn, next)
 		if err != nil {
 			return nil, err
 		}

@@ -119,7 +119,7 @@ func TestBackendsNamesWhoHoldsAnOlderTransaction(t *testing.T) {
 		t.Fatal(err)
 	}
 	execOn(t, younger, "BEGIN", "CREATE TABLE d (a int)")
-	older, err := Backends(d.ctx, d.conn, v.Xmax)
+	older, err := backends(d.ctx, d.conn, v.Xmax)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -128,7 +128,7 @@ func TestBackendsNamesWhoHoldsAnOlderTransaction(t *testing.T) {
 		t.Errorf("older than %d: %+v", v.Xmax, older)
 	}
 	execOn(t, other, "COMMIT")
-	if older, err = Backends(d.ctx, d.conn, v.Xmax); err != nil || slices.ContainsFunc(older, func(b Backend) bool { return b.PID == int32(other.PgConn().PID()) }) {
+	if older, err = backends(d.ctx, d.conn, v.Xmax); err != nil || slices.ContainsFunc(older, func(b Backend) bool { return b.PID == int32(other.PgConn().PID()) }) {
 		t.Errorf("after its end: %+v, %v", older, err)
 	}
 }
