@@ -84,19 +84,8 @@ type Dependent struct {
 	On   string // "table public.users"
 }
 
-// Dependents lists what depends on tables, by their oids on the database that q
-// is connected to, without being part of them or one of them: views, foreign keys, functions of
-// their row types, children, partitions. They would have to go with the tables.
-func Dependents(ctx context.Context, q Querier, tables []uint32) ([]Dependent, error) {
-	roots := roots{oids: tables}
-	for range tables {
-		roots.classes = append(roots.classes, string(ClassRelation))
-	}
-	return dependents(ctx, q, roots)
-}
-
-// DropDependents lists what depends on the objects that the statements of Drops
-// remove, on the target that q is connected to, and is not removed itself.
+// DropDependents lists what depends on the objects that the statements of Drops remove, on the target that q is
+// connected to, and is not removed itself: views, foreign keys, functions of tables' row types, children, partitions.
 func DropDependents(ctx context.Context, q Querier, drops []Statement) ([]Dependent, error) {
 	drops = slices.DeleteFunc(slices.Clone(drops), func(d Statement) bool { return d.at.oid == "" })
 	var roots roots

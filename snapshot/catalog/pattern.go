@@ -57,15 +57,6 @@ func (p *Pattern) Match(schema, name string) bool {
 	return p.name.MatchString(name) && (p.schema == nil || p.schema.MatchString(schema))
 }
 
-// MatchPattern reports whether a pattern matches an object's schema and name; see Pattern.
-func MatchPattern(pattern, schema, name string) (bool, error) {
-	p, err := ParsePattern(pattern)
-	if err != nil {
-		return false, err
-	}
-	return p.Match(schema, name), nil
-}
-
 // translatePattern turns a pattern into one or two regular expressions, by the
 // rules of patternToSQLRegex() in PostgreSQL's fe_utils/string_utils.c.
 func translatePattern(text string) ([]string, error) {

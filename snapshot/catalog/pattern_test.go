@@ -46,9 +46,11 @@ func TestPatternsMatchAsInPsql(t *testing.T) {
 		{"(ab)+", "public", "abab", true},
 		{"ÄRGER", "public", "ärger", true},
 	} {
-		got, err := catalog.MatchPattern(c.pattern, c.schema, c.name)
-		if err != nil || got != c.want {
-			t.Errorf("%q on %s.%s: %v, %v; want %v", c.pattern, c.schema, c.name, got, err, c.want)
+		p, err := catalog.ParsePattern(c.pattern)
+		if err != nil {
+			t.Errorf("%q: %v", c.pattern, err)
+		} else if got := p.Match(c.schema, c.name); got != c.want {
+			t.Errorf("%q on %s.%s: %v; want %v", c.pattern, c.schema, c.name, got, c.want)
 		}
 	}
 	for _, bad := range []string{"", `"open`, "a.b.c", "a(", "["} {

@@ -14,8 +14,8 @@ type Querier interface {
 	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
 }
 
-// OldestServer is the oldest server version whose catalogs Read understands.
-const OldestServer = 140000
+// oldestServer is the oldest server version whose catalogs Read understands.
+const oldestServer = 140000
 
 // Read reads the catalog of the database that q is connected to.
 //
@@ -165,7 +165,7 @@ func (r *reader) readServer(ctx context.Context) error {
 	if err := r.readVersion(ctx); err != nil {
 		return err
 	}
-	if r.c.ServerVersion < OldestServer {
+	if r.c.ServerVersion < oldestServer {
 		return fmt.Errorf("the server's version is %d; PostgreSQL 14 or newer is needed", r.c.ServerVersion)
 	}
 	rows, err := collect[Database](ctx, r, "reading the database's properties", `
