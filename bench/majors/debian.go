@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+
+	"github.com/pgrecall/pgrecall/engine/pgtemp"
 )
 
 // debian is one major version of PostgreSQL out of one release of Debian, unpacked in a folder:
@@ -44,7 +46,7 @@ func (d *debian) fetch(ctx context.Context) error {
 		return nil
 	}
 	d.logf("PostgreSQL %d: packages of Debian's %s into %s", d.major, d.suite, d.dir)
-	return locked(d.dir, func() error {
+	return pgtemp.Locked(d.dir, func() error {
 		if _, err := os.Stat(complete); err == nil {
 			return nil
 		}

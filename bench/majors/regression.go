@@ -111,7 +111,7 @@ func (d *debian) layTests(ctx context.Context, archive, dir string) error {
 func (d *debian) sources(ctx context.Context) (string, error) {
 	dir := filepath.Join(d.dir, "source")
 	pattern := filepath.Join(dir, "*.orig.tar.*")
-	err := locked(dir, func() error {
+	err := pgtemp.Locked(dir, func() error {
 		if found, _ := filepath.Glob(pattern); len(found) > 0 {
 			return nil
 		}

