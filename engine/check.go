@@ -43,11 +43,7 @@ type CheckResult struct {
 // Check looks at the source, and at the repository where one is named, and changes nothing. With blockers it
 // returns both the result and an ErrBlocker.
 func Check(ctx context.Context, o CheckOptions) (*CheckResult, error) {
-	config, err := parseConn(o.DB)
-	if err != nil {
-		return nil, err
-	}
-	conn, db, err := connect(ctx, config)
+	conn, db, err := dial(ctx, o.DB)
 	if err != nil {
 		return nil, err
 	}

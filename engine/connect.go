@@ -39,6 +39,15 @@ func parseConn(conninfo string) (*pgx.ConnConfig, error) {
 	return c, nil
 }
 
+// dial is connect with a connection string.
+func dial(ctx context.Context, conninfo string) (*pgx.Conn, *database, error) {
+	config, err := parseConn(conninfo)
+	if err != nil {
+		return nil, nil, err
+	}
+	return connect(ctx, config)
+}
+
 // connect opens a session and says what it reached.
 func connect(ctx context.Context, c *pgx.ConnConfig) (*pgx.Conn, *database, error) {
 	conn, err := snapshot.Connect(ctx, c, "")

@@ -1,5 +1,6 @@
-// Package engine holds the use cases of pgrecall: Init, Check, Snapshot, Stream, Mark, Log, Cat, List, Show,
-// Restore, Verify and Uninstall, one function and one file each.
+// Package engine holds the use cases of pgrecall: Init, Check, Snapshot, Stream, Mark, Log, Cat, List, Show, Schema,
+// Restore, Verify and Uninstall, one function each that begins a file of its own; SnapshotDatabases and RestoreDatabases
+// do theirs for every database of a server.
 //
 // # Where a restore begins and ends
 //

@@ -55,11 +55,7 @@ type InitResult struct {
 // Init makes the repository if absent and puts on the source what following it needs. It is idempotent. Without
 // the rights it changes nothing and says what is missing and who can grant it.
 func Init(ctx context.Context, o InitOptions) (*InitResult, error) {
-	config, err := parseConn(o.DB)
-	if err != nil {
-		return nil, err
-	}
-	conn, db, err := connect(ctx, config)
+	conn, db, err := dial(ctx, o.DB)
 	if err != nil {
 		return nil, err
 	}

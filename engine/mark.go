@@ -39,11 +39,7 @@ type MarkResult struct {
 
 // Mark puts a named recovery point into the log on the source.
 func Mark(ctx context.Context, o MarkOptions) (*MarkResult, error) {
-	config, err := parseConn(o.DB)
-	if err != nil {
-		return nil, err
-	}
-	conn, db, err := connect(ctx, config)
+	conn, db, err := dial(ctx, o.DB)
 	if err != nil {
 		return nil, err
 	}

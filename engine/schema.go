@@ -92,11 +92,7 @@ func parseSections(names []string) ([]catalog.Section, error) {
 // live reads a database at one instant. PostgreSQL's functions that print definitions answer as of now and not as of the
 // instant, so that all is read again where objects changed meanwhile.
 func (o *SchemaOptions) live(ctx context.Context, options *catalog.SQLOptions) (script catalog.Script, err error) {
-	config, err := parseConn(o.DB)
-	if err != nil {
-		return script, err
-	}
-	conn, _, err := connect(ctx, config)
+	conn, _, err := dial(ctx, o.DB)
 	if err != nil {
 		return script, err
 	}

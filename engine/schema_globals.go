@@ -46,11 +46,7 @@ func (o *SchemaOptions) globals(ctx context.Context) (*catalog.Globals, error) {
 	if o.Target != (Target{}) {
 		return nil, usagef("a recovery target is a point of a repository; a live server is written as it is")
 	}
-	config, err := parseConn(o.DB)
-	if err != nil {
-		return nil, err
-	}
-	conn, _, err := connect(ctx, config)
+	conn, _, err := dial(ctx, o.DB)
 	if err != nil {
 		return nil, err
 	}

@@ -30,11 +30,7 @@ type UninstallResult struct {
 
 // Uninstall removes from the source all that Init put there, but for replica identities, which it lists.
 func Uninstall(ctx context.Context, o UninstallOptions) (*UninstallResult, error) {
-	config, err := parseConn(o.DB)
-	if err != nil {
-		return nil, err
-	}
-	conn, db, err := connect(ctx, config)
+	conn, db, err := dial(ctx, o.DB)
 	if err != nil {
 		return nil, err
 	}
