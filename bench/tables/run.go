@@ -42,6 +42,7 @@ const database = "many"
 // Run makes the database and prints of each step how long it took, the processor time of this process and of the server,
 // and the most memory that this process held in it.
 func Run(ctx context.Context, o Options, out io.Writer) (err error) {
+	debug.SetMemoryLimit(768 << 20) // as cmd/pgrecall does
 	server, err := pgtemp.Start(ctx, pgtemp.Options{Dir: o.Dir, BinDir: o.PostgreSQL, Settings: map[string]string{
 		"fsync": "off", "full_page_writes": "off", "autovacuum": "off", "shared_buffers": "256MB", "max_wal_size": "4GB",
 		"max_locks_per_transaction": "2048", // pg_dump locks all tables at once
@@ -162,7 +163,7 @@ func (m *measurement) catalog(ctx context.Context) error {
 		{"Read, again", func() (int, error) { c = nil; return read() }},
 		{"pg_dump --schema-only, again", dump},
 		{"write the model as JSON", func() (_ int, err error) { model, err = json.Marshal(c); return 0, err }},
-		{"read the model from JSON", func() (int, error) { c = new(catalog.Catalog); return 0, json.Unmarshal(model, c) }},
+		{"read the model from JSON", func() (_ int, err error) { c, err = catalog.Decode(model); return 0, err }},
 		{"plan the DDL", func() (_ int, err error) { script, err = c.DDL(catalog.DDLOptions{}); return 0, err }},
 		{"plan the drops", func() (int, error) { script.Drops(); return 0, nil }},
 	} {
