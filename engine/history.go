@@ -30,10 +30,8 @@ type history struct {
 	reached Point
 	// statements are the DDL after the snapshot, in order.
 	statements []statement
-	// sequences are the samples before and after the cut.
-	before, after map[uint32]format.SequenceSample
-	afterSeen     bool
-	tables        map[uint32]*pastTable
+	sequences  sequences
+	tables     map[uint32]*pastTable
 	// stored are the tables' stored generated columns.
 	stored map[uint32]map[string]bool
 	// forms are what nobody announced; nil: the snapshot does not know the tables' forms.
@@ -74,15 +72,12 @@ type statement struct {
 
 // newHistory makes the one pass. It reads no change of any table.
 func newHistory(ctx context.Context, h *holding, c plan.Choice, body *format.Body, objects *catalog.Catalog) (*history, error) {
-	p := &history{held: h, choice: c, body: body, rows: map[uint32]*format.TableData{}, tables: map[uint32]*pastTable{}, stored: storedColumns(objects),
-		before: map[uint32]format.SequenceSample{}, after: map[uint32]format.SequenceSample{}}
+	p := &history{held: h, choice: c, body: body, rows: map[uint32]*format.TableData{}, tables: map[uint32]*pastTable{}, stored: storedColumns(objects)}
 	p.reached = point(c.Base.From, 0, c.Base.FromTime)
 	for i := range body.Tables {
 		p.rows[body.Tables[i].OID] = &body.Tables[i]
 	}
-	for _, s := range body.Sequences {
-		p.before[s.OID] = s
-	}
+	p.sequences = newSequences(body.Sequences, c.Cut)
 	if body.Forms != nil && !c.Instant {
 		p.forms = newFormTrail(body.Forms)
 	}
@@ -106,13 +101,12 @@ func newHistory(ctx context.Context, h *holding, c plan.Choice, body *format.Bod
 		if err := p.scan(seg, &past); err != nil {
 			return nil, err
 		}
-		p.sample(head)
 		p.segments = append(p.segments, past)
 		if err := p.look(ctx, seg); err != nil {
 			return nil, err
 		}
 	}
-	if err := p.sampleAfter(ctx); err != nil {
+	if err := p.sampleSequences(ctx); err != nil {
 		return nil, err
 	}
 	return p, p.lookAfter(ctx)
@@ -173,24 +167,6 @@ func (p *history) lookAfter(ctx context.Context) error {
 		if err := p.look(ctx, seg); err != nil {
 			return err
 		}
-	}
-	return nil
-}
-
-// sampleAfter looks in the segments behind the cut for the first samples of sequences taken after it.
-func (p *history) sampleAfter(ctx context.Context) error {
-	if p.afterSeen || p.choice.Instant {
-		return nil
-	}
-	for _, s := range p.choice.Base.Chain.Segments {
-		if s.To <= p.choice.Cut || p.afterSeen {
-			continue
-		}
-		seg, err := p.held.openSegment(ctx, s)
-		if err != nil {
-			return err
-		}
-		p.sample(seg.Head())
 	}
 	return nil
 }
@@ -301,41 +277,6 @@ func differs(d *format.TableData, l *format.Layout) string {
 		}
 	}
 	return ""
-}
-
-// sample takes in a segment's samples of sequences.
-func (p *history) sample(head format.SegmentHead) {
-	if p.afterSeen {
-		return
-	}
-	into := p.before
-	if head.SampledAt >= p.choice.Cut {
-		into, p.afterSeen = p.after, true
-	}
-	for _, s := range head.Sequences {
-		into[s.OID] = s
-	}
-}
-
-// sequence returns the value that a sequence gets: the farther of the samples around the cut, so that it is never
-// below what was given out. Sequences are not decoded (PostgreSQL documentation, "Logical Replication Restrictions").
-func (p *history) sequence(oid uint32, descending bool) (format.SequenceSample, bool) {
-	b, okB := p.before[oid]
-	a, okA := p.after[oid]
-	switch {
-	case !okA:
-		return b, okB
-	case !okB:
-		return a, true
-	}
-	farther := a.Value > b.Value || a.Value == b.Value && a.Called
-	if descending {
-		farther = a.Value < b.Value || a.Value == b.Value && a.Called
-	}
-	if farther {
-		return a, true
-	}
-	return b, true
 }
 
 // records calls fn with each record of a table that the target includes and its rows in the snapshot do not, in

@@ -39,7 +39,7 @@ func (r *restore) setSequences(ctx context.Context, ran map[uint32]bool) error {
 		if sequence == nil {
 			sequence = &catalog.Sequence{}
 		}
-		s, ok := r.past.sequence(oid, sequence.Increment < 0)
+		s, ok := r.past.sequences.value(oid, sequence.Increment < 0)
 		s, ok = beyondRows(sequence, s, ok, owners[oid])
 		if closed, err := r.closedSequence(ctx, sequence, names[oid]); err != nil || closed {
 			if err != nil {
@@ -78,9 +78,14 @@ func (r *restore) withoutValues() []string {
 	for i := range r.catalog.Sequences {
 		q := &r.catalog.Sequences[i]
 		name := cmp.Or(r.script.Sequences[q.OID], r.script.Needed[q.OID])
-		_, sampled := r.past.sequence(q.OID, q.Increment < 0)
-		if _, column := r.ownerOf(q, tables); name != (catalog.Name{}) && !sampled && column == "" {
+		_, sampled := r.past.sequences.value(q.OID, q.Increment < 0)
+		_, column := r.ownerOf(q, tables)
+		switch {
+		case name == (catalog.Name{}) || column != "":
+		case !sampled:
 			said = append(said, fmt.Sprintf("value of sequence %s: nobody who might read it took the snapshot: the sequence is at its start, and may give values again", name))
+		case r.past.sequences.missing[q.OID]:
+			said = append(said, fmt.Sprintf("value of sequence %s at the target: it was locked when it was to be read, and was not read since: it may give again what it gave last", name))
 		}
 	}
 	return said
@@ -125,7 +130,7 @@ func (r *restore) farthest(ctx context.Context, names map[uint32]catalog.Name, k
 		if q == nil {
 			continue
 		}
-		_, sampled := r.past.sequence(oid, q.Increment < 0)
+		_, sampled := r.past.sequences.value(oid, q.Increment < 0)
 		table, column := r.ownerOf(q, tables)
 		if column == "" || r.past.choice.Instant && sampled || q.Extension != "" && !r.target.super { // who may not be let see its rows
 			continue

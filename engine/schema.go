@@ -229,7 +229,7 @@ func (o *SchemaOptions) recorded(ctx context.Context, options *catalog.SQLOption
 	options.NotWritten = slices.Concat(r.left, unhandled(r.catalog, len(o.Tables) == 0))
 	for i := range r.catalog.Sequences {
 		q := &r.catalog.Sequences[i]
-		if s, sampled := r.past.sequence(q.OID, q.Increment < 0); sampled {
+		if s, sampled := r.past.sequences.value(q.OID, q.Increment < 0); sampled {
 			options.Sequences[q.OID] = catalog.SequenceValue{Last: s.Value, Called: s.Called}
 		}
 	}

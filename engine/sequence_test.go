@@ -26,6 +26,31 @@ func TestASequenceIsBeyondTheRowsThatARestartFollowed(t *testing.T) {
 	}
 }
 
+// TestASequenceOfALogThatLagsBehindIsBeyondItsRows: what the stream read of it was read after the snapshot, and stored with a segment
+// of before it.
+func TestASequenceOfALogThatLagsBehindIsBeyondItsRows(t *testing.T) {
+	place, db := protect(t, `CREATE SEQUENCE numbers`, `CREATE TABLE numbered (n bigint)`)
+	for range 3 {
+		exec(t, db, `INSERT INTO numbered SELECT nextval('numbers') FROM generate_series(1, 1000)`)
+	}
+	if _, err := Snapshot(t.Context(), SnapshotOptions{Place: place, DB: db}); err != nil {
+		t.Fatal(err)
+	}
+	exec(t, db, `INSERT INTO numbered SELECT nextval('numbers') FROM generate_series(1, 1000)`)
+	at := lsn(t, db)
+	exec(t, db, `INSERT INTO numbered SELECT nextval('numbers') FROM generate_series(1, 1000)`)
+	if _, err := Stream(t.Context(), StreamOptions{Place: place, DB: db, Once: true, SegmentSize: 1000}); err != nil {
+		t.Fatal(err)
+	}
+	to := newDatabase(t)
+	if _, err := Restore(t.Context(), RestoreOptions{Place: place, To: to, Target: Target{Kind: TargetLSN, LSN: at}}); err != nil {
+		t.Fatal(err)
+	}
+	if got := value(t, to, `SELECT count(*) || ' ' || (nextval('numbers') > max(n)) FROM numbered`); got != "4000 true" {
+		t.Errorf("rows, and whether the sequence is beyond them: %s", got)
+	}
+}
+
 // TestRowsAloneTakeNoSequenceBack: the target's own sequence may have given more than the source's had.
 func TestRowsAloneTakeNoSequenceBack(t *testing.T) {
 	tables := []string{`CREATE TABLE ahead (id serial)`, `CREATE TABLE behind (id serial)`, `CREATE TABLE fresh (id serial)`,

@@ -108,7 +108,7 @@ type Body struct {
 	Catalog json.RawMessage `json:"catalog"`
 	// Tables are the tables whose rows the snapshot holds, also those with none.
 	Tables []TableData `json:"tables"`
-	// Sequences are the sequences' states; none is later than SampledAt, the insert LSN
+	// Sequences are the sequences' states; none is older than SampledAt, the insert LSN
 	// read before.
 	Sequences []SequenceSample `json:"sequences"`
 	SampledAt LSN              `json:"sampled_at"`

@@ -70,9 +70,12 @@ type SegmentHead struct {
 	Last LastCommit `json:"last"`
 	// Publication is its state while the segment was cut.
 	Publication Publication `json:"publication"`
-	// Sequences were sampled after SampledAt, an insert LSN, was read.
+	// Sequences are those that changed since the last segment that told of them. They were sampled after SampledAt was read, the
+	// flush LSN, which no crash takes back. 0: none were.
 	Sequences []SequenceSample `json:"sequences"`
 	SampledAt LSN              `json:"sampled_at"`
+	// Unsampled are the oids of those that could not be read, as somebody held a lock; what they gave is told by a later segment.
+	Unsampled []uint32 `json:"unsampled,omitempty"`
 	// Forms is a look at the source's tables, taken when the segment was cut or, where looking costs much, not long
 	// before; it is relative to that of the last segment before this one that has one. nil: nobody looked.
 	Forms *Forms `json:"forms,omitempty"`

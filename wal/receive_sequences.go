@@ -3,6 +3,7 @@ package wal
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -21,88 +22,91 @@ import (
 // sequenceBatch bounds the locks that one statement takes.
 const sequenceBatch = 200
 
-// sampleSequences reads all sequences of the database but temporary ones and
-// pgrecall's own. Sequences that a transaction holds ACCESS EXCLUSIVE, or that
-// were dropped while they were read, are left for the next time; those the role
-// may not read are counted.
-func (s *side) sampleSequences(ctx context.Context) (samples []format.SequenceSample, unreadable int, err error) {
+// sampled is what was read of the sequences at one time.
+type sampled struct {
+	values    []format.SequenceSample
+	skipped   []uint32 // oids of those that a transaction holds ACCESS EXCLUSIVE, or that went while they were read
+	forbidden int      // the role may not read so many
+}
+
+// sampleSequences reads all sequences of the database but temporary ones and pgrecall's own.
+func (s *side) sampleSequences(ctx context.Context) (read sampled, err error) {
 	err = s.ask(ctx, func(ctx context.Context, conn *pgx.Conn) error {
-		samples, unreadable, err = readSequences(ctx, conn, s.database.version)
+		read, err = readSequences(ctx, conn, s.database.version)
 		return err
 	})
 	if err != nil {
-		return nil, 0, fmt.Errorf("sample the source's sequences: %w", err)
+		return sampled{}, fmt.Errorf("sample the source's sequences: %w", err)
 	}
-	return samples, unreadable, nil
+	return read, nil
 }
 
-func readSequences(ctx context.Context, conn *pgx.Conn, version int) ([]format.SequenceSample, int, error) {
-	list, unreadable, err := listSequences(ctx, conn)
+func readSequences(ctx context.Context, conn *pgx.Conn, version int) (sampled, error) {
+	list, read, err := listSequences(ctx, conn)
 	if err != nil {
-		return nil, 0, err
+		return read, err
 	}
-	var samples []format.SequenceSample
-	for len(list) > 0 {
-		batch := list[:min(len(list), sequenceBatch)]
-		list = list[len(batch):]
-		read, err := readSequenceBatch(ctx, conn, batch, version)
-		if err != nil {
-			return nil, 0, err
+	for batch := range slices.Chunk(list, sequenceBatch) {
+		if err := read.batch(ctx, conn, batch, version); err != nil {
+			return read, err
 		}
-		samples = append(samples, read...)
 	}
-	return samples, unreadable, nil
+	slices.Sort(read.skipped)
+	return read, nil
 }
 
-func listSequences(ctx context.Context, conn *pgx.Conn) (list []format.SequenceSample, unreadable int, err error) {
-	rows, err := conn.Query(ctx, `select c.oid, n.nspname, c.relname, has_sequence_privilege(c.oid, 'SELECT') and has_schema_privilege(n.oid, 'USAGE')
-		from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-		where c.relkind = 'S' and c.relpersistence <> 't' and n.nspname <> 'pgrecall'
-			and not exists (select from pg_catalog.pg_locks l where l.locktype = 'relation' and l.relation = c.oid
+// listSequences returns those to read, and the others.
+func listSequences(ctx context.Context, conn *pgx.Conn) (list []format.SequenceSample, others sampled, err error) {
+	rows, err := conn.Query(ctx, `select c.oid, n.nspname, c.relname, has_sequence_privilege(c.oid, 'SELECT') and has_schema_privilege(n.oid, 'USAGE'),
+			exists (select from pg_catalog.pg_locks l where l.locktype = 'relation' and l.relation = c.oid
 				and l.mode = 'AccessExclusiveLock'
 				and l.database = (select oid from pg_catalog.pg_database where datname = current_database()))
+		from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+		where c.relkind = 'S' and c.relpersistence <> 't' and n.nspname <> 'pgrecall'
 		order by c.oid`)
 	if err != nil {
-		return nil, 0, err
+		return nil, others, err
 	}
 	var q format.SequenceSample
 	var readable *bool // NULL: dropped in this moment
-	_, err = pgx.ForEachRow(rows, []any{&q.OID, &q.Schema, &q.Name, &readable}, func() error {
+	var locked bool
+	_, err = pgx.ForEachRow(rows, []any{&q.OID, &q.Schema, &q.Name, &readable, &locked}, func() error {
 		if !utf8.ValidString(q.Schema) || !utf8.ValidString(q.Name) {
 			return &nameError{fmt.Errorf("the name of sequence %q.%q is not UTF-8 in a database of encoding SQL_ASCII: rename it", q.Schema, q.Name)}
 		}
 		switch {
 		case readable == nil:
-		case *readable:
-			list = append(list, q)
+		case !*readable:
+			others.forbidden++
+		case locked:
+			others.skipped = append(others.skipped, q.OID)
 		default:
-			unreadable++
+			list = append(list, q)
 		}
 		return nil
 	})
-	return list, unreadable, err
+	return list, others, err
 }
 
-// readSequenceBatch reads the values of the sequences in batch; if that fails
-// because one of them was locked or dropped meanwhile, it reads them one by one.
-func readSequenceBatch(ctx context.Context, conn *pgx.Conn, batch []format.SequenceSample, version int) ([]format.SequenceSample, error) {
+// batch reads the values of the sequences in batch; if that fails because one of them was locked or dropped
+// meanwhile, it reads them in halves.
+func (r *sampled) batch(ctx context.Context, conn *pgx.Conn, batch []format.SequenceSample, version int) error {
 	read, err := readSequenceValues(ctx, conn, batch, version)
-	if err == nil {
-		return read, nil
-	}
-	if !passing(err) {
-		return nil, err
-	}
-	if len(batch) == 1 {
-		return nil, nil
+	switch {
+	case err == nil:
+		r.values = append(r.values, read...)
+		return nil
+	case !passing(err):
+		return err
+	case len(batch) == 1:
+		r.skipped = append(r.skipped, batch[0].OID)
+		return nil
 	}
 	half := len(batch) / 2
-	a, err := readSequenceBatch(ctx, conn, batch[:half], version)
-	if err != nil {
-		return nil, err
+	if err := r.batch(ctx, conn, batch[:half], version); err != nil {
+		return err
 	}
-	b, err := readSequenceBatch(ctx, conn, batch[half:], version)
-	return append(a, b...), err
+	return r.batch(ctx, conn, batch[half:], version)
 }
 
 func readSequenceValues(ctx context.Context, conn *pgx.Conn, batch []format.SequenceSample, version int) ([]format.SequenceSample, error) {

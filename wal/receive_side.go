@@ -116,16 +116,17 @@ func (s *side) close(ctx context.Context) {
 // moment is what the server says of itself at one instant.
 type moment struct {
 	insert      format.LSN // read before everything else
+	flush       format.LSN // likewise; what a crash can not take back
 	nextXID     uint64     // 64 bits
 	publication format.Publication
 	unpublished string // what of the source's tables a publication that lists tables leaves out, for people
 }
 
 func (s *side) moment(ctx context.Context, publication string) (m moment, err error) {
-	var insert, next string
+	var insert, flush, next string
 	err = s.ask(ctx, func(ctx context.Context, conn *pgx.Conn) error {
-		err := conn.QueryRow(ctx, `select pg_current_wal_insert_lsn()::text, pg_snapshot_xmax(pg_current_snapshot())::text`).
-			Scan(&insert, &next)
+		err := conn.QueryRow(ctx, `select pg_current_wal_insert_lsn()::text, pg_current_wal_flush_lsn()::text, pg_snapshot_xmax(pg_current_snapshot())::text`).
+			Scan(&insert, &flush, &next)
 		if err != nil {
 			return err
 		}
@@ -139,6 +140,9 @@ func (s *side) moment(ctx context.Context, publication string) (m moment, err er
 	})
 	if err == nil {
 		m.insert, err = format.ParseLSN(insert)
+	}
+	if err == nil {
+		m.flush, err = format.ParseLSN(flush)
 	}
 	if err == nil {
 		m.nextXID, err = strconv.ParseUint(next, 10, 64)

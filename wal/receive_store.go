@@ -68,17 +68,17 @@ func (s *session) store(ctx context.Context, b *segmentBuilder, last format.Last
 		Log: s.Start.Log, SystemID: s.Start.SystemID, Timeline: s.Start.Timeline, DatabaseOID: s.Start.DatabaseOID,
 		Last: last, Publication: m.publication,
 	}
-	samples, unreadable, err := s.side.sampleSequences(ctx)
+	sampled, err := s.side.sampleSequences(ctx)
 	switch {
 	case err == nil:
-		head.Sequences, head.SampledAt = s.sequences.changed(samples), m.insert
+		head.Sequences, head.SampledAt, head.Unsampled = s.sequences.changed(sampled.values), m.flush, sampled.skipped
 	case s.side.lost() || !transient(err):
 		return err
 	default:
 		s.Tracer.Warning(err)
 	}
-	if unreadable > 0 && len(s.sequences) == 0 {
-		s.Tracer.Warning(fmt.Errorf("%d sequences may not be read by this role and are not in the log: grant it SELECT on them", unreadable))
+	if sampled.forbidden > 0 && len(s.sequences) == 0 {
+		s.Tracer.Warning(fmt.Errorf("%d sequences may not be read by this role and are not in the log: grant it SELECT on them", sampled.forbidden))
 	}
 	look, err := s.lookAtForms(ctx)
 	switch {
