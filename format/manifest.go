@@ -48,7 +48,8 @@ func (e Envelope) check() error {
 	if e.ID == uuid.Nil || e.Body.ID == uuid.Nil || len(e.Groups) == 0 {
 		return errors.New("an envelope needs an id, a body and a group")
 	}
-	if n := e.Inexact; n != nil && min(n.UnloggedTables, n.UnfollowedTables, n.LargeObjects, n.SkippedTables, n.SkippedLargeObjects, n.MaterializedViews, n.Unsupported) < 0 {
+	if n := e.Inexact; n != nil && min(n.UnloggedTables, n.UnfollowedTables, n.LargeObjects, n.SkippedTables,
+		n.SkippedLargeObjects, n.MaterializedViews, n.Unsupported) < 0 {
 		return errors.New("a count is negative")
 	}
 	for i, g := range e.Groups {

@@ -190,7 +190,8 @@ func (c *DDLColumn) UnmarshalJSON(b []byte) error {
 func (c DDLColumn) MarshalJSON() ([]byte, error) {
 	var missing *string
 	if c.HasMissing {
-		quoted := append([]byte(`{"`), bytes.ReplaceAll(bytes.ReplaceAll(c.Missing, []byte(`\`), []byte(`\\`)), []byte(`"`), []byte(`\"`))...)
+		quoted := append([]byte(`{"`),
+			bytes.ReplaceAll(bytes.ReplaceAll(c.Missing, []byte(`\`), []byte(`\\`)), []byte(`"`), []byte(`\"`))...)
 		s := hex.EncodeToString(append(quoted, '"', '}'))
 		missing = &s
 	}

@@ -42,7 +42,8 @@ const isTable = `c.relkind IN ('r', 'p') AND c.relpersistence <> 't' AND n.nspna
 // that row: a table taken out for a while, or given a row filter or a column list, is another one. ALTER PUBLICATION
 // leaves no trace in pg_publication when it changes the list.
 const (
-	listing   = `LEFT JOIN pg_publication_rel l ON l.prrelid = c.oid AND l.prpubid = (SELECT oid FROM pg_publication WHERE pubname = '` + Publication + `')`
+	listing = `LEFT JOIN pg_publication_rel l ON l.prrelid = c.oid
+		AND l.prpubid = (SELECT oid FROM pg_publication WHERE pubname = '` + Publication + `')`
 	published = `CASE WHEN l.oid IS NULL THEN 0 ELSE hash_record_extended(ROW(l.oid, l.xmin), 0) END`
 )
 
@@ -98,7 +99,8 @@ tables AS MATERIALIZED (
 	GROUP BY w.root
 ), columns AS (
 	SELECT a.attrelid,
-		bit_xor(hash_record_extended(ROW(a.attnum, a.attname, a.atttypid, a.atttypmod, a.attisdropped, a.attgenerated, y.content), 0)) AS content,
+		bit_xor(hash_record_extended(ROW(a.attnum, a.attname, a.atttypid, a.atttypmod, a.attisdropped, a.attgenerated,
+		  y.content), 0)) AS content,
 		bit_xor(hash_record_extended(ROW(a.attnum, a.xmin, y.version), 0)) AS versions,
 		bit_xor(hash_record_extended(ROW(a.attnum, y.labels), 0)) AS labels,
 		greatest(max(age(a.xmin)) FILTER (WHERE age(a.xmin) BETWEEN 0 AND (SELECT oldest FROM fresh)), max(y.age)) AS age,
@@ -114,7 +116,8 @@ tables AS MATERIALIZED (
 )
 SELECT t.oid, t.nspname::text, t.relname::text,
 	hash_record_extended(ROW(t.nspname, t.relname, t.relkind, t.relpersistence, p.list, k.content, t.published), 0),
-	coalesce(k.versions, 0) # t.published, t.published, hash_record_extended(ROW(t.relfilenode, k.labels), 0), (SELECT oldest FROM fresh) - k.age, coalesce(k.roles, false), coalesce(k.names, false),
+	coalesce(k.versions, 0) # t.published, t.published, hash_record_extended(ROW(t.relfilenode, k.labels), 0),
+	  (SELECT oldest FROM fresh) - k.age, coalesce(k.roles, false), coalesce(k.names, false),
 	coalesce(k.typed, false), coalesce(k.rows, false), p.list
 FROM tables t LEFT JOIN columns k ON k.attrelid = t.oid LEFT JOIN parents p ON p.inhrelid = t.oid`
 
@@ -135,7 +138,8 @@ func readForms(ctx context.Context, q Querier, tables []uint32, since uint64) (m
 	var content, versions, published, storage int64
 	var distance *int64
 	var f tableForm
-	fields := []any{&oid, &f.schema, &f.name, &content, &versions, &published, &storage, &distance, &f.roles, &f.names, &f.typed, &f.rows, &f.parents}
+	fields := []any{&oid, &f.schema, &f.name, &content, &versions, &published, &storage, &distance, &f.roles, &f.names,
+		&f.typed, &f.rows, &f.parents}
 	_, err = pgx.ForEachRow(rows, fields, func() error {
 		f.content, f.versions, f.published, f.storage, f.since = uint64(content), uint64(versions), uint64(published), uint64(storage), 0
 		if distance != nil {
@@ -159,15 +163,18 @@ const (
 SELECT coalesce(bit_xor(h), 0) FROM (
 	SELECT hash_record_extended(ROW('class'::text, oid, relnamespace, relname), 0) AS h FROM pg_class
 		WHERE oid >= 16384 AND relpersistence <> 't' AND relkind NOT IN ('i', 'I', 't')
-	UNION ALL SELECT hash_record_extended(ROW('proc'::text, oid, pronamespace, proname, proargtypes::oid[]), 0) FROM pg_proc WHERE oid >= 16384
+	UNION ALL SELECT hash_record_extended(ROW('proc'::text, oid, pronamespace, proname, proargtypes::oid[]), 0)
+	  FROM pg_proc WHERE oid >= 16384
 	UNION ALL SELECT hash_record_extended(ROW('type'::text, t.oid, t.typnamespace, t.typname), 0) FROM pg_type t
 		LEFT JOIN pg_type e ON e.oid = t.typelem LEFT JOIN pg_class c ON c.oid IN (t.typrelid, e.typrelid) AND c.oid <> 0
 		WHERE t.oid >= 16384 AND c.relpersistence IS DISTINCT FROM 't'
-	UNION ALL SELECT hash_record_extended(ROW('oper'::text, oid, oprnamespace, oprname, oprleft, oprright), 0) FROM pg_operator WHERE oid >= 16384
+	UNION ALL SELECT hash_record_extended(ROW('oper'::text, oid, oprnamespace, oprname, oprleft, oprright), 0)
+	  FROM pg_operator WHERE oid >= 16384
 	UNION ALL SELECT hash_record_extended(ROW('collation'::text, oid, collnamespace, collname), 0) FROM pg_collation WHERE oid >= 16384
 	UNION ALL SELECT hash_record_extended(ROW('config'::text, oid, cfgnamespace, cfgname), 0) FROM pg_ts_config WHERE oid >= 16384
 	UNION ALL SELECT hash_record_extended(ROW('dictionary'::text, oid, dictnamespace, dictname), 0) FROM pg_ts_dict WHERE oid >= 16384
-	UNION ALL SELECT hash_record_extended(ROW('namespace'::text, oid, nspname), 0) FROM pg_namespace WHERE nspname !~ '^pg_(toast_)?temp_') o`
+	UNION ALL SELECT hash_record_extended(ROW('namespace'::text, oid, nspname), 0) FROM pg_namespace
+	  WHERE nspname !~ '^pg_(toast_)?temp_') o`
 )
 
 // readNames fills in what the forms say of names, where any table can hold such.

@@ -114,7 +114,8 @@ func (i *inspection) lookAtSettings(ctx context.Context) error {
 		return fmt.Errorf("read the server's settings: %w", err)
 	}
 	if keep == "-1" {
-		i.add(Warning, "max_slot_wal_keep_size", "max_slot_wal_keep_size is -1: while nobody receives, the slot keeps WAL until the disk is full",
+		i.add(Warning, "max_slot_wal_keep_size",
+			"max_slot_wal_keep_size is -1: while nobody receives, the slot keeps WAL until the disk is full",
 			"set it to a part of the free disk, for example 50GB, and reload; a slot beyond it is lost, and the backup starts anew, "+
 				"but the server lives")
 	} else {
@@ -176,9 +177,11 @@ func (i *inspection) lookAtSetup(ctx context.Context) error {
 		is, ok := i.state.triggers[t.name]
 		switch {
 		case !ok:
-			i.add(Blocker, "capture", "the event trigger "+t.name+" is missing: DDL is not seen, and tables without identity come to be", again)
+			i.add(Blocker, "capture",
+				"the event trigger "+t.name+" is missing: DDL is not seen, and tables without identity come to be", again)
 		case is.enabled == "D":
-			i.add(Blocker, "capture", "the event trigger "+t.name+" is disabled: DDL is not seen, and tables without identity come to be", again)
+			i.add(Blocker, "capture",
+				"the event trigger "+t.name+" is disabled: DDL is not seen, and tables without identity come to be", again)
 		case is.enabled != "A":
 			i.add(Blocker, "capture", "the event trigger "+t.name+" does not fire under session_replication_role=replica", again)
 		}
@@ -196,10 +199,12 @@ func (i *inspection) lookAtSetup(ctx context.Context) error {
 			return err
 		}
 		for _, t := range unlisted {
-			i.add(Blocker, "publication", "the table "+quote(t.schema, t.name)+" is not in the publication's list", again+", then take a snapshot")
+			i.add(Blocker, "publication", "the table "+quote(t.schema, t.name)+" is not in the publication's list",
+				again+", then take a snapshot")
 		}
 		for _, t := range p.narrowed {
-			i.add(Blocker, "publication", "the table "+t+" has a row filter or a column list in the publication: not all of its changes are in the log",
+			i.add(Blocker, "publication",
+				"the table "+t+" has a row filter or a column list in the publication: not all of its changes are in the log",
 				again+", then take a snapshot")
 		}
 		i.add(Info, "publication", fmt.Sprintf("the publication lists %d tables, because others cannot be published", len(p.tables)), "")
@@ -236,7 +241,8 @@ func (i *inspection) lookAtOwner(ctx context.Context) error {
 	}
 	var owner, role string
 	_, err = pgx.ForEachRow(rows, []any{&owner, &role}, func() error {
-		i.add(Blocker, "capture", fmt.Sprintf("the role %s, as which the event triggers run, may not alter the tables of %s: UPDATE and DELETE of a new table of theirs without a key fail",
+		i.add(Blocker, "capture", fmt.Sprintf("the role %s, as which the event triggers run, may not alter the tables of %s: UPDATE and "+
+			"DELETE of a new table of theirs without a key fail",
 			quote(role), quote(owner)), fmt.Sprintf("GRANT %s TO %s, or make it a superuser again", quote(owner), quote(role)))
 		return nil
 	})

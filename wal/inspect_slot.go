@@ -13,7 +13,8 @@ import (
 func (i *inspection) lookAtSlot(ctx context.Context) error {
 	if !i.state.slotExists {
 		if i.state.publication.exists {
-			i.add(Blocker, "slot", "the replication slot "+i.slot+" is missing", "run init again; the log before has ended, so take a snapshot too")
+			i.add(Blocker, "slot", "the replication slot "+i.slot+" is missing",
+				"run init again; the log before has ended, so take a snapshot too")
 		}
 		return nil
 	}
@@ -39,14 +40,17 @@ func (i *inspection) lookAtSlot(ctx context.Context) error {
 		i.add(Blocker, "slot", "the replication slot "+i.slot+" was invalidated: the log has a gap",
 			"run init again, then take a snapshot; raise max_slot_wal_keep_size or keep the stream running")
 	case slot.walStatus == "unreserved":
-		i.add(Blocker, "slot", "the replication slot "+i.slot+" holds "+heldText+" of WAL and is about to be invalidated", "start the stream now")
+		i.add(Blocker, "slot", "the replication slot "+i.slot+" holds "+heldText+" of WAL and is about to be invalidated",
+			"start the stream now")
 	case slot.active == 0:
 		i.add(Warning, "slot", "nobody receives from the replication slot "+i.slot+", which holds "+heldText+" of WAL", "start the stream")
 	default:
-		i.add(Info, "slot", fmt.Sprintf("process %d receives from the replication slot %s, which holds %s of WAL", slot.active, i.slot, heldText), "")
+		i.add(Info, "slot", fmt.Sprintf("process %d receives from the replication slot %s, which holds %s of WAL",
+			slot.active, i.slot, heldText), "")
 	}
 	if safe != nil && slot.walStatus != "lost" && held != nil && *safe < *held {
-		i.add(Warning, "slot", "after "+bytesText(*safe)+" more of WAL the replication slot "+i.slot+" may be invalidated", "let the stream catch up")
+		i.add(Warning, "slot", "after "+bytesText(*safe)+" more of WAL the replication slot "+i.slot+" may be invalidated",
+			"let the stream catch up")
 	}
 	i.add(Info, "slot", "while the slot exists DROP DATABASE, ALTER DATABASE … RENAME and CREATE DATABASE … TEMPLATE of this database fail",
 		"uninstall first")

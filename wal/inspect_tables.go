@@ -30,7 +30,8 @@ func (i *inspection) lookAtIdentities(ctx context.Context) error {
 		case t.needed == needNone && !i.state.publication.publishes(t.oid):
 			i.findings = append(i.findings, unpublishableFinding(t))
 		case i.state.publication.publishes(t.oid):
-			i.add(Blocker, "identity", "the table "+quote(t.schema, t.name)+" is published and has no replica identity: its UPDATE and DELETE fail",
+			i.add(Blocker, "identity",
+				"the table "+quote(t.schema, t.name)+" is published and has no replica identity: its UPDATE and DELETE fail",
 				"run init again, which mends it")
 		default:
 			i.add(Info, "identity", "the table "+quote(t.schema, t.name)+" has no replica identity that serves",
@@ -70,7 +71,8 @@ func (i *inspection) lookAtFull(ctx context.Context) error {
 		}
 		daily := int64(float64(changes) * width / max(seconds, 60) * day)
 		if changes > 0 && daily >= matters {
-			i.add(Warning, "full", fmt.Sprintf("replica identity FULL of %s writes about %s of old rows to WAL each day (%d updates and deletes so far, rows of about %s)",
+			i.add(Warning, "full", fmt.Sprintf("replica identity FULL of %s writes about %s of old rows to WAL each day (%d updates and "+
+				"deletes so far, rows of about %s)",
 				table, bytesText(daily), changes, bytesText(int64(width))), advice)
 		} else {
 			i.add(Info, "full", "the table "+table+" has replica identity FULL, and few updates and deletes", advice)
@@ -86,7 +88,8 @@ func (i *inspection) lookAtFull(ctx context.Context) error {
 // lookAtIdentityIndexes names tables whose identity is an index of the user's choice. Dropped concurrently, the index
 // is no identity from the drop's first transaction on, and the event triggers only see its last.
 func (i *inspection) lookAtIdentityIndexes(ctx context.Context) error {
-	return i.name(ctx, `SELECT c.oid::regclass::text FROM pg_catalog.pg_class c WHERE c.relreplident = 'i' AND c.relkind IN ('r', 'p') ORDER BY 1`,
+	return i.name(ctx, `SELECT c.oid::regclass::text FROM pg_catalog.pg_class c
+		WHERE c.relreplident = 'i' AND c.relkind IN ('r', 'p') ORDER BY 1`,
 		Info, "identity index", "tables have an index as their replica identity",
 		"before DROP INDEX CONCURRENTLY of it: ALTER TABLE … REPLICA IDENTITY FULL, or updates fail until the drop is done")
 }
@@ -120,7 +123,8 @@ func (i *inspection) lookAtLargeThings(ctx context.Context) error {
 		return fmt.Errorf("count the large objects: %w", err)
 	}
 	if objects > 0 {
-		i.add(Warning, "large objects", fmt.Sprintf("%d large objects: they are not in the log, a restore has them as of the snapshot", objects),
+		i.add(Warning, "large objects",
+			fmt.Sprintf("%d large objects: they are not in the log, a restore has them as of the snapshot", objects),
 			"keep such data in bytea columns, or take snapshots often")
 	}
 	// A value of more than about 250 MB may not be decodable: as text, bytea is twice as long, and 1 GB is the limit.

@@ -84,7 +84,8 @@ func (s *session) begin(m *pgoutput.Begin, b []byte) error {
 func (s *session) another(found string) error {
 	o := s.overlap
 	return &GapError{From: s.end(), Reason: fmt.Sprintf(
-		"the source has another history: where the log ends with transaction %d, committed at %s, it has %s; it was set back to an earlier state",
+		"the source has another history: where the log ends with transaction %d, committed at %s, it has %s; it was set back to an "+
+			"earlier state",
 		o.XID, o.CommitLSN, found)}
 }
 
@@ -97,7 +98,8 @@ func (s *session) origin(*pgoutput.Origin) error {
 
 func (s *session) commit(ctx context.Context, m *pgoutput.Commit) error {
 	if m.CommitLSN != s.begun.CommitLSN || m.EndLSN <= m.CommitLSN || !m.Time.Equal(s.begun.Time) {
-		return protocolErrorf("the source sent a commit at %s for the transaction it began as the one at %s", m.CommitLSN, s.begun.CommitLSN)
+		return protocolErrorf("the source sent a commit at %s for the transaction it began as the one at %s",
+			m.CommitLSN, s.begun.CommitLSN)
 	}
 	s.inside = false
 	s.progress = true
@@ -160,7 +162,8 @@ func (s *session) describe(ctx context.Context, m *pgoutput.Relation) error {
 func (s *session) name(ctx context.Context, raw string, m *pgoutput.Relation) (string, error) {
 	text, ok, err := s.side.text(ctx, raw)
 	if err == nil && !ok {
-		err = &nameError{fmt.Errorf("table %q.%q (oid %d): the name %q is not UTF-8, and the database's encoding, %s, does not say what it is: rename it",
+		err = &nameError{fmt.Errorf("table %q.%q (oid %d): the name %q is not UTF-8, and the database's encoding, %s, does not say what "+
+			"it is: rename it",
 			m.Schema, m.Name, m.OID, raw, s.side.database.encoding)}
 	}
 	return text, err

@@ -57,11 +57,13 @@ func (s *session) checkPublication(ctx context.Context) (moment, error) {
 	case m.publication.OID == 0:
 		err = &GapError{From: s.end(), Reason: fmt.Sprintf("publication %q is gone", s.Start.Publication)}
 	case m.unpublished != "":
-		err = &GapError{From: s.end(), Reason: fmt.Sprintf("publication %q leaves out %s, so that changes are missing", s.Start.Publication, m.unpublished)}
+		err = &GapError{From: s.end(),
+			Reason: fmt.Sprintf("publication %q leaves out %s, so that changes are missing", s.Start.Publication, m.unpublished)}
 	case s.publication.OID == 0:
 		s.publication = m.publication
 	case m.publication.Capture != s.publication.Capture:
-		err = &GapError{From: s.end(), Reason: "the event triggers of pgrecall, or their functions, were switched off, altered or made anew, so that DDL may be missing"}
+		err = &GapError{From: s.end(), Reason: "the event triggers of pgrecall, or their functions, were switched off, altered or made " +
+			"anew, so that DDL may be missing"}
 	case m.publication != s.publication:
 		err = &GapError{From: s.end(), Reason: fmt.Sprintf(
 			"publication %q was altered or made anew, so that changes may be missing", s.Start.Publication)}

@@ -57,7 +57,8 @@ func readSequences(ctx context.Context, conn *pgx.Conn, version int) (sampled, e
 
 // listSequences returns those to read, and the others.
 func listSequences(ctx context.Context, conn *pgx.Conn) (list []format.SequenceSample, others sampled, err error) {
-	rows, err := conn.Query(ctx, `select c.oid, n.nspname, c.relname, has_sequence_privilege(c.oid, 'SELECT') and has_schema_privilege(n.oid, 'USAGE'),
+	rows, err := conn.Query(ctx, `select c.oid, n.nspname, c.relname,
+		has_sequence_privilege(c.oid, 'SELECT') and has_schema_privilege(n.oid, 'USAGE'),
 			exists (select from pg_catalog.pg_locks l where l.locktype = 'relation' and l.relation = c.oid
 				and l.mode = 'AccessExclusiveLock'
 				and l.database = (select oid from pg_catalog.pg_database where datname = current_database()))
@@ -72,7 +73,8 @@ func listSequences(ctx context.Context, conn *pgx.Conn) (list []format.SequenceS
 	var locked bool
 	_, err = pgx.ForEachRow(rows, []any{&q.OID, &q.Schema, &q.Name, &readable, &locked}, func() error {
 		if !utf8.ValidString(q.Schema) || !utf8.ValidString(q.Name) {
-			return &nameError{fmt.Errorf("the name of sequence %q.%q is not UTF-8 in a database of encoding SQL_ASCII: rename it", q.Schema, q.Name)}
+			return &nameError{fmt.Errorf("the name of sequence %q.%q is not UTF-8 in a database of encoding SQL_ASCII: rename it",
+				q.Schema, q.Name)}
 		}
 		switch {
 		case readable == nil:

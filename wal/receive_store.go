@@ -78,7 +78,8 @@ func (s *session) store(ctx context.Context, b *segmentBuilder, last format.Last
 		s.Tracer.Warning(err)
 	}
 	if sampled.forbidden > 0 && len(s.sequences) == 0 {
-		s.Tracer.Warning(fmt.Errorf("%d sequences may not be read by this role and are not in the log: grant it SELECT on them", sampled.forbidden))
+		s.Tracer.Warning(fmt.Errorf("%d sequences may not be read by this role and are not in the log: grant it SELECT on them",
+			sampled.forbidden))
 	}
 	look, err := s.lookAtForms(ctx)
 	switch {

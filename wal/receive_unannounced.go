@@ -36,7 +36,8 @@ func (e *UnannouncedError) Error() string {
 			what += fmt.Sprintf(" and %d more", n)
 		}
 	}
-	return fmt.Sprintf("%s changed on the source between %v (%s) and %v (%s), and no statement in the log tells of it, as with event_triggers = off: restores across that are refused; take a new snapshot",
+	return fmt.Sprintf("%s changed on the source between %v (%s) and %v (%s), and no statement in the log tells of it, as with "+
+		"event_triggers = off: restores across that are refused; take a new snapshot",
 		what, e.From, e.FromTime.Format(time.RFC3339), e.To, e.ToTime.Format(time.RFC3339))
 }
 

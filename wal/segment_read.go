@@ -75,7 +75,8 @@ func (s *Segment) check() error {
 	case s.transactions[0].CommitLSN < s.head.From:
 		return fmt.Errorf("its first commit, at %s, lies before its beginning, %s", s.transactions[0].CommitLSN, s.head.From)
 	case s.head.To != last.EndLSN, s.head.Resume != resume:
-		return fmt.Errorf("it says that it ends at %s and %s, its transactions end at %s and %s", s.head.To, s.head.Resume, last.EndLSN, resume)
+		return fmt.Errorf("it says that it ends at %s and %s, its transactions end at %s and %s",
+			s.head.To, s.head.Resume, last.EndLSN, resume)
 	case l.XID != last.XID, l.CommitLSN != last.CommitLSN, l.EndLSN != last.EndLSN, !l.Time.Equal(last.Time):
 		return fmt.Errorf("its last transaction is %d, its head says %d", last.XID, l.XID)
 	}

@@ -58,7 +58,8 @@ func (v *serverState) missing(haveSlot bool) []Missing {
 	var m []Missing
 	add := func(what, advice string) { m = append(m, Missing{What: what, Advice: advice}) }
 	if v.version < oldestVersion {
-		add(fmt.Sprintf("the server is PostgreSQL %d", v.version/10000), "14 or later is needed: its logical decoding sends the messages that carry DDL")
+		add(fmt.Sprintf("the server is PostgreSQL %d", v.version/10000),
+			"14 or later is needed: its logical decoding sends the messages that carry DDL")
 	}
 	if v.inRecovery {
 		add("the server is a standby in recovery", "connect to the primary: event triggers and publications can only be made there")
@@ -177,7 +178,8 @@ func (s *setup) missingRights(ctx context.Context) ([]Missing, error) {
 		return nil, err
 	}
 	if len(foreign) > 0 {
-		add(fmt.Sprintf("the role %s may not alter %d tables that have no replica identity, for example %s", role, len(foreign), foreign[0]),
+		add(fmt.Sprintf("the role %s may not alter %d tables that have no replica identity, for example %s",
+			role, len(foreign), foreign[0]),
 			"their owners, or a superuser, grant it: GRANT "+quote("owner")+" TO "+role)
 	}
 	return m, nil
@@ -223,7 +225,8 @@ func (s *setup) checkSlot(ctx context.Context) error {
 	slot := s.state.slot
 	if slot.plugin != "pgoutput" || slot.database != s.server.databaseOID {
 		return &RefusedError{Missing: []Missing{{What: fmt.Sprintf("there is a replication slot %q of the plugin %q and the database oid %d",
-			s.slot, slot.plugin, slot.database), Advice: "slots belong to the whole server: give this source another name, or drop that slot"}}}
+			s.slot, slot.plugin, slot.database),
+			Advice: "slots belong to the whole server: give this source another name, or drop that slot"}}}
 	}
 	if slot.active != 0 && s.slotUnusable() != "" {
 		return s.releasedSlot(ctx)

@@ -159,7 +159,8 @@ func (s *setup) moveOn(ctx context.Context) (format.LSN, error) {
 	if err := s.touchCatalogs(ctx); err != nil {
 		return 0, err
 	}
-	err = s.conn.QueryRow(ctx, "SELECT end_lsn::text FROM pg_catalog.pg_replication_slot_advance($1, $2::text::pg_lsn)", s.slot, from).Scan(&to)
+	err = s.conn.QueryRow(ctx,
+		"SELECT end_lsn::text FROM pg_catalog.pg_replication_slot_advance($1, $2::text::pg_lsn)", s.slot, from).Scan(&to)
 	if err != nil {
 		return 0, fmt.Errorf("move the replication slot %q to where the log starts: %w", s.slot, err)
 	}

@@ -50,7 +50,8 @@ func (s *slotState) check(slot string, log *format.LogStart, start, end format.L
 		return gap("replication slot %q is not the log's any more: it has the plugin %q and the database %d, not pgoutput and %d",
 			slot, s.plugin, s.database, log.DatabaseOID)
 	case s.walStatus == "lost":
-		return gap("replication slot %q was invalidated and lost the WAL it needs (more was held than max_slot_wal_keep_size allows, or it was idle for too long)", slot)
+		return gap("replication slot %q was invalidated and lost the WAL it needs (more was held than max_slot_wal_keep_size allows, or "+
+			"it was idle for too long)", slot)
 	case s.confirmed == 0:
 		return gap("replication slot %q is not usable: it has no confirmed position", slot)
 	case s.confirmed > end:

@@ -112,7 +112,8 @@ func (s *setup) slotToRemove(ctx context.Context, r *UninstallResult) (bool, err
 	case !s.state.slotExists:
 		return false, nil
 	case s.state.slot.plugin != "pgoutput" || s.state.slot.database != s.server.databaseOID:
-		r.Kept = append(r.Kept, fmt.Sprintf("the replication slot %s stays: it is of the plugin %q and the database oid %d, not pgrecall's here",
+		r.Kept = append(r.Kept, fmt.Sprintf("the replication slot %s stays: it is of the plugin %q and the database oid %d, not "+
+			"pgrecall's here",
 			s.slot, s.state.slot.plugin, s.state.slot.database))
 		return false, nil
 	case s.state.slot.active != 0:
@@ -130,7 +131,8 @@ func (s *setup) mayRemove(ctx context.Context) error {
 		triggers = append(triggers, t.name)
 	}
 	var what, owners string
-	err := s.conn.QueryRow(ctx, `SELECT coalesce(string_agg(o.what, ', '), ''), coalesce(string_agg(DISTINCT quote_ident(pg_get_userbyid(o.owner)), ', '), '') FROM (
+	err := s.conn.QueryRow(ctx, `SELECT coalesce(string_agg(o.what, ', '), ''),
+		coalesce(string_agg(DISTINCT quote_ident(pg_get_userbyid(o.owner)), ', '), '') FROM (
 			SELECT 'the publication pgrecall', pubowner FROM pg_catalog.pg_publication WHERE pubname = $1
 			UNION ALL SELECT 'the event trigger ' || evtname, evtowner FROM pg_catalog.pg_event_trigger WHERE evtname = ANY ($2)
 			UNION ALL SELECT 'the schema pgrecall', nspowner FROM pg_catalog.pg_namespace WHERE nspname = $3) o(what, owner)

@@ -36,7 +36,8 @@ func newCat(s *session) *cobra.Command {
 			if err := out.Flush(); err != nil {
 				return fmt.Errorf("write the rows: %w", err)
 			}
-			s.console().Note(engine.Note{Text: fmt.Sprintf("%s.%s: %s as of %s", r.Schema, r.Table, plural(int(r.Rows), "row"), point(r.Reached))})
+			s.console().Note(engine.Note{Text: fmt.Sprintf("%s.%s: %s as of %s", r.Schema, r.Table,
+				plural(int(r.Rows), "row"), point(r.Reached))})
 			return nil
 		},
 	}

@@ -11,9 +11,11 @@ import (
 
 // addGlobals adds the flags that say what a restore does about roles and tablespaces.
 func addGlobals(f *pflag.FlagSet, o *engine.RestoreOptions) {
-	f.BoolVar(&o.Globals, "globals", false, "make the roles, memberships, role settings and tablespaces that the target lacks, before all else")
+	f.BoolVar(&o.Globals, "globals", false,
+		"make the roles, memberships, role settings and tablespaces that the target lacks, before all else")
 	f.BoolVar(&o.GlobalsOnly, "globals-only", false, "make those and restore nothing else; --to names any database of the target")
-	f.BoolVar(&o.OverwriteGlobals, "overwrite-globals", false, "with --globals: also alter roles and tablespaces that exist, to what they are on the source")
+	f.BoolVar(&o.OverwriteGlobals, "overwrite-globals", false,
+		"with --globals: also alter roles and tablespaces that exist, to what they are on the source")
 	f.BoolVar(&o.NoTablespaces, "no-tablespaces", false, "put everything where the target does")
 	addNoRolePasswords(f, &o.NoRolePasswords)
 }

@@ -18,8 +18,9 @@ import (
 	"github.com/pgrecall/pgrecall/engine"
 )
 
-// softLimit is the memory in bytes beyond which garbage is collected without delay. All data stream through far less; the catalog of very many
-// tables does not, and would else take twice what it needs: half a gigabyte for 50,000. GOMEMLIMIT overrides it.
+// softLimit is the memory in bytes beyond which garbage is collected without delay. All data stream through far less; the
+// catalog of very many tables does not, and would else take twice what it needs: half a gigabyte for 50,000. GOMEMLIMIT
+// overrides it.
 const softLimit = 768 << 20
 
 func main() {

@@ -64,25 +64,30 @@ is checked first; what exists on the target is never touched unless --clean says
 	f := c.Flags()
 	f.StringVar(&o.To, "to", "", "the target: a connection `URI` or key/value string")
 	f.StringArrayVarP(&o.Tables, "table", "t", nil, "only tables that match the `pattern`, as psql's; repeatable")
-	f.BoolVar(&o.TablesOnly, "table-only", false, "the tables without the types, functions and so on that they need, which have to be there")
+	f.BoolVar(&o.TablesOnly, "table-only", false,
+		"the tables without the types, functions and so on that they need, which have to be there")
 	f.StringArrayVar(&o.ExcludeTableData, "exclude-table-data", nil, "no rows of tables that match the `pattern`; repeatable")
 	f.StringVar(&o.IntoSchema, "into-schema", "", "put copies of the tables into this `schema`, beside the live ones")
 	f.StringArrayVar(&renames, "rename", nil, "`T=NEW`: restore table T under another name; repeatable")
 	f.BoolVarP(&schemaOnly, "schema-only", "s", false, "the objects, without rows")
 	f.BoolVarP(&dataOnly, "data-only", "a", false, "the rows, into tables that exist")
-	f.BoolVarP(&o.Clean, "clean", "c", false, "drop the planned objects first where they are there, never CASCADE (with --data-only: TRUNCATE; with --create: the database)")
+	f.BoolVarP(&o.Clean, "clean", "c", false,
+		"drop the planned objects first where they are there, never CASCADE (with --data-only: TRUNCATE; with --create: the database)")
 	f.BoolVarP(&o.Create, "create", "C", false, "make the database that --to names")
 	f.BoolVar(&o.OverwriteSource, "overwrite-source", false, "allow --clean against the source itself")
 	f.BoolVarP(&o.NoOwner, "no-owner", "O", false, "leave ownership to the restoring role")
 	f.BoolVarP(&o.NoPrivileges, "no-privileges", "x", false, "leave out grants")
 	f.BoolVar(&o.NoSecurityLabels, "no-security-labels", false, "leave out security labels, for a target without their provider")
-	f.BoolVar(&o.NoSuperuserObjects, "no-superuser-objects", false, "leave out what only a superuser may make on the target, and what needs it")
+	f.BoolVar(&o.NoSuperuserObjects, "no-superuser-objects", false,
+		"leave out what only a superuser may make on the target, and what needs it")
 	f.BoolVarP(&o.NoLargeObjects, "no-large-objects", "B", false, "leave large objects out")
-	f.BoolVar(&o.CatalogOfSnapshot, "catalog-of-snapshot", false, "rows as of the target, objects as of the snapshot, where DDL that changed no table's layout lies between")
+	f.BoolVar(&o.CatalogOfSnapshot, "catalog-of-snapshot", false,
+		"rows as of the target, objects as of the snapshot, where DDL that changed no table's layout lies between")
 	f.IntVarP(&o.Jobs, "jobs", "j", 0, "connections that load (default min(4, cores))")
 	f.BoolVar(&o.DryRun, "dry-run", false, "check and print the plan, change nothing")
 	addGlobals(f, &o)
-	all.add(f, "every source, each into the database of its own name, which is made where it is not there; --to names any database of the target")
+	all.add(f, "every source, each into the database of its own name, which is made where it is not there; --to names any database of "+
+		"the target")
 	addObjects(f, &o.ObjectOptions)
 	addTarget(f, &target)
 	return s.addJSON(c)
@@ -90,7 +95,8 @@ is checked first; what exists on the target is never touched unless --clean says
 
 // addObjects adds the flags that leave something out.
 func addObjects(f *pflag.FlagSet, o *engine.ObjectOptions) {
-	f.StringArrayVarP(&o.ExcludeTables, "exclude-table", "T", nil, "leave out tables that match the `pattern`, and what needs them; repeatable")
+	f.StringArrayVarP(&o.ExcludeTables, "exclude-table", "T", nil,
+		"leave out tables that match the `pattern`, and what needs them; repeatable")
 	f.BoolVar(&o.NoComments, "no-comments", false, "leave out comments")
 	f.BoolVar(&o.NoPublications, "no-publications", false, "leave out publications")
 	f.BoolVar(&o.NoSubscriptions, "no-subscriptions", false, "leave out subscriptions")
@@ -153,7 +159,8 @@ func printRestore(w io.Writer, r *engine.RestoreResult) error {
 		what += ", " + plural(r.LargeObjects, "large object")
 	}
 	fmt.Fprintf(w, "restored %s in %.2fs (%s)\n", what, seconds, strings.Join(phases, ", "))
-	fmt.Fprintf(w, "read %s, %s; folded %s\n", plural(int(r.Reading.Objects), "object"), size(r.Reading.Bytes), plural(int(r.Folded), "change"))
+	fmt.Fprintf(w, "read %s, %s; folded %s\n",
+		plural(int(r.Reading.Objects), "object"), size(r.Reading.Bytes), plural(int(r.Folded), "change"))
 	fmt.Fprintf(w, "reached %s\n", point(r.Reached))
 	printLeftOut(w, r.Plan)
 	for _, what := range r.NotDone {
@@ -205,7 +212,8 @@ func printPlan(w io.Writer, p engine.RestorePlan) error {
 	}
 	tables := []string{"table\tas\trows in the snapshot\tbytes\tparts"}
 	for _, t := range p.Tables {
-		tables = append(tables, fmt.Sprintf("%s.%s\t%s\t%s\t%s\t%d", t.Schema, t.Name, t.As, humanize.Comma(t.Rows), size(t.Bytes), t.Parts))
+		tables = append(tables, fmt.Sprintf("%s.%s\t%s\t%s\t%s\t%d", t.Schema, t.Name, t.As, humanize.Comma(t.Rows),
+			size(t.Bytes), t.Parts))
 	}
 	if err := columns(w, tables...); err != nil {
 		return err

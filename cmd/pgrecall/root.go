@@ -102,7 +102,8 @@ window, or nothing matches; 4 integrity failure; 5 check found a blocker;
 	}
 	flags := root.PersistentFlags()
 	flags.StringVar(&s.repo, "repo", os.Getenv("PGRECALL_REPO"), "the repository: a path or a file:/// `URL`; also PGRECALL_REPO")
-	flags.StringVar(&s.source, "source", "", "the source's `name` (default: with --db the database's name, else the repository's only source; list and verify: every source)")
+	flags.StringVar(&s.source, "source", "",
+		"the source's `name` (default: with --db the database's name, else the repository's only source; list and verify: every source)")
 	flags.StringVar(&s.logFormat, "log-format", "text", "how notes are written to standard error: `text or json`")
 	flags.BoolVarP(&s.quiet, "quiet", "q", false, "no notes and no progress, only warnings and errors")
 	root.AddCommand(

@@ -41,9 +41,11 @@ and of roles with --globals-only.`,
 	f.BoolVar(&o.NoTablespaces, "no-tablespaces", false, "leave out tablespaces")
 	f.BoolVar(&o.NoSecurityLabels, "no-security-labels", false, "leave out security labels")
 	addObjects(f, &o.ObjectOptions)
-	f.BoolVar(&o.GlobalsOnly, "globals-only", false, "roles, memberships, role settings and tablespaces, which the databases of a server share, and no objects")
+	f.BoolVar(&o.GlobalsOnly, "globals-only", false,
+		"roles, memberships, role settings and tablespaces, which the databases of a server share, and no objects")
 	addNoRolePasswords(f, &o.NoRolePasswords)
-	f.BoolVar(&o.CatalogOfSnapshot, "catalog-of-snapshot", false, "objects as of the snapshot, where DDL that changed no table's layout lies between it and the target")
+	f.BoolVar(&o.CatalogOfSnapshot, "catalog-of-snapshot", false,
+		"objects as of the snapshot, where DDL that changed no table's layout lies between it and the target")
 	addTarget(f, &target)
 	addDB(c, &db)
 	return c

@@ -38,13 +38,15 @@ func printShow(w io.Writer, r *engine.ShowResult) error {
 		partial = ", partial: some tables were left out"
 	}
 	fmt.Fprintf(w, "snapshot %s of %s as of %s, LSN %s%s\n", r.ID, r.Source, when(r.Time), r.LSN, partial)
-	fmt.Fprintf(w, "PostgreSQL %d, encoding %s, taken in %v\n", r.ServerVersion/10000, r.Encoding, r.Finished.Sub(r.Started).Round(time.Millisecond))
+	fmt.Fprintf(w, "PostgreSQL %d, encoding %s, taken in %v\n",
+		r.ServerVersion/10000, r.Encoding, r.Finished.Sub(r.Started).Round(time.Millisecond))
 	rows := []string{"table\trows\traw\tstored\tratio\tparts\tidentity"}
 	for _, t := range r.Tables {
 		rows = append(rows, fmt.Sprintf("%s.%s\t%d\t%s\t%s\t%s\t%d\t%s", t.Schema, t.Name, t.Rows, size(t.RawBytes),
 			size(t.StoredBytes), ratio(t.RawBytes, t.StoredBytes), t.Parts, t.Identity))
 	}
-	rows = append(rows, fmt.Sprintf("all\t%d\t%s\t%s\t%s\t%d\t", r.Rows, size(r.RawBytes), size(r.StoredBytes), ratio(r.RawBytes, r.StoredBytes), r.Parts))
+	rows = append(rows, fmt.Sprintf("all\t%d\t%s\t%s\t%s\t%d\t",
+		r.Rows, size(r.RawBytes), size(r.StoredBytes), ratio(r.RawBytes, r.StoredBytes), r.Parts))
 	if err := columns(w, rows...); err != nil {
 		return err
 	}
@@ -55,7 +57,8 @@ func printShow(w io.Writer, r *engine.ShowResult) error {
 		fmt.Fprintf(w, "refreshed by a restore, not copied: materialized view %s\n", what)
 	}
 	if g := r.Globals; g != nil {
-		fmt.Fprintf(w, "for --globals: %s (%s), %s, %s\n", plural(g.Roles, "role"), plural(g.Passwords, "password"), plural(g.Memberships, "membership"), plural(g.Tablespaces, "tablespace"))
+		fmt.Fprintf(w, "for --globals: %s (%s), %s, %s\n", plural(g.Roles, "role"), plural(g.Passwords, "password"),
+			plural(g.Memberships, "membership"), plural(g.Tablespaces, "tablespace"))
 		for _, what := range g.Unread {
 			fmt.Fprintf(w, "not in it: %s\n", what)
 		}

@@ -59,7 +59,8 @@ line of the output.`,
 	f := c.Flags()
 	f.IntVarP(&o.Jobs, "jobs", "j", 0, "COPY workers (default min(4, cores))")
 	f.StringArrayVarP(&o.Tables, "table", "t", nil, "only tables that match the `pattern`, as psql's; repeatable")
-	f.StringArrayVarP(&o.ExcludeTables, "exclude-table", "T", nil, "leave out the rows of tables that match the `pattern`; repeatable (what the tables are is always in)")
+	f.StringArrayVarP(&o.ExcludeTables, "exclude-table", "T", nil,
+		"leave out the rows of tables that match the `pattern`; repeatable (what the tables are is always in)")
 	f.StringArrayVar(&excluded, "exclude-table-data", nil, "the same: no rows of tables that match the `pattern`; repeatable")
 	f.BoolVarP(&o.SchemaOnly, "schema-only", "s", false, "no rows at all")
 	f.StringArrayVarP(&o.Schemas, "schema", "n", nil, "only schemas that match the `pattern`; repeatable")

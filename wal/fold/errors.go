@@ -20,7 +20,8 @@ type ContradictionError struct {
 
 // Error names the table, what was found and what to do.
 func (e *ContradictionError) Error() string {
-	return fmt.Sprintf("table %s: the log contradicts the snapshot: %s; run verify, and restore from another snapshot or to a point before this one's log", e.Table, e.Reason)
+	return fmt.Sprintf("table %s: the log contradicts the snapshot: %s; run verify, and restore from another snapshot or to a point "+
+		"before this one's log", e.Table, e.Reason)
 }
 
 // Is makes errors.Is(err, ErrContradiction) true.

@@ -38,7 +38,8 @@ func For(t *format.TableData) (Options, error) {
 	for _, attnum := range t.Identity.Attnums {
 		i := slices.IndexFunc(t.Columns, func(c format.Column) bool { return c.Attnum == attnum })
 		if i < 0 {
-			return o, fmt.Errorf("folding the changes of table %s: column %d of its identity is not among those that a snapshot copies, as a generated column is not; give the table REPLICA IDENTITY FULL and take a new snapshot", o.Table, attnum)
+			return o, fmt.Errorf("folding the changes of table %s: column %d of its identity is not among those that a snapshot copies, "+
+				"as a generated column is not; give the table REPLICA IDENTITY FULL and take a new snapshot", o.Table, attnum)
 		}
 		o.Key = append(o.Key, i)
 	}
