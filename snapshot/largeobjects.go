@@ -46,7 +46,8 @@ func (r *run) readLargeObjects(ctx context.Context, q catalog.Querier) (*table, 
 	}
 	t := &table{
 		Table: &catalog.Table{
-			Object: catalog.Object{OID: format.LargeObjectTable, Schema: "pg_catalog", Name: "pg_largeobject"}, Kind: "r", Persistence: "p", LiveIdentity: "n",
+			Object: catalog.Object{OID: format.LargeObjectTable, Schema: "pg_catalog", Name: "pg_largeobject"}, Kind: "r",
+			Persistence: "p", LiveIdentity: "n",
 			// src/include/catalog/pg_largeobject.h
 			Columns: []catalog.Column{
 				{Attnum: 1, Name: "loid", Type: 26, Typmod: -1, TypeName: "oid"},
@@ -102,7 +103,8 @@ func (l *largeObjects) copySQL(b blockRange) string {
 	).Replace(`COPY (
 SELECT o.oid, piece.n * {pages} + page.n, page.bytes
 FROM (SELECT f.oid, pg_catalog.lo_lseek64(f.fd, 0, 2) AS size, pg_catalog.lo_close(f.fd) AS closed
-      FROM (SELECT m.oid, pg_catalog.lo_open(m.oid, x'40000'::int4) AS fd FROM pg_catalog.pg_largeobject_metadata m WHERE {where} OFFSET 0) f OFFSET 0) o
+      FROM (SELECT m.oid, pg_catalog.lo_open(m.oid, x'40000'::int4) AS fd FROM pg_catalog.pg_largeobject_metadata m
+        WHERE {where} OFFSET 0) f OFFSET 0) o
 CROSS JOIN LATERAL pg_catalog.generate_series(0::int8, (o.size - 1) / {piece}) AS piece (n)
 CROSS JOIN LATERAL (SELECT pg_catalog.lo_get(o.oid, piece.n * {piece}, {piece}) AS bytes OFFSET 0) got
 CROSS JOIN LATERAL (SELECT n, pg_catalog.substr(got.bytes, n * {page} + 1, {page}) AS bytes

@@ -32,7 +32,8 @@ func CopyInMatching(ctx context.Context, conn *pgx.Conn, m Matching, r io.Reader
 	}
 	run := conn.PgConn()
 	// What the rows do not have gets the table's default, and generated columns are there for the condition.
-	_, err = simple(ctx, run, "CREATE TEMPORARY TABLE "+arrived+" (LIKE "+quoterOf(run).table(m.Schema, m.Table)+" INCLUDING DEFAULTS INCLUDING GENERATED) ON COMMIT DROP")
+	_, err = simple(ctx, run, "CREATE TEMPORARY TABLE "+arrived+" (LIKE "+quoterOf(run).table(m.Schema, m.Table)+
+		" INCLUDING DEFAULTS INCLUDING GENERATED) ON COMMIT DROP")
 	if err != nil {
 		return fail(err)
 	}
@@ -58,7 +59,8 @@ func CopyInMatching(ctx context.Context, conn *pgx.Conn, m Matching, r io.Reader
 			return fail(err)
 		}
 	}
-	tag, err := conn.Exec(ctx, "INSERT INTO "+q.table(m.Schema, m.Table)+" ("+q.list(m.Columns)+") OVERRIDING SYSTEM VALUE SELECT "+m.list(q, m.Table, m.Columns)+chosen)
+	tag, err := conn.Exec(ctx, "INSERT INTO "+q.table(m.Schema, m.Table)+" ("+q.list(m.Columns)+") OVERRIDING SYSTEM VALUE SELECT "+
+		m.list(q, m.Table, m.Columns)+chosen)
 	if err != nil {
 		return fail(err)
 	}

@@ -56,7 +56,8 @@ func fewOf(names []catalog.Name) string {
 // Forbidden returns what of the user's tables and sequences the role of a session can not read; nil: nothing. Those of
 // extensions are not looked at: a snapshot leaves out, and names, what of them may not be read.
 func Forbidden(ctx context.Context, q catalog.Querier) (*ForbiddenError, error) {
-	return forbidden(ctx, q, `c.relkind IN ('r', 'S') AND c.relpersistence <> 't' AND n.nspname !~ '^pg_' AND n.nspname <> ALL ('{information_schema,pgrecall}')
+	return forbidden(ctx, q, `c.relkind IN ('r', 'S') AND c.relpersistence <> 't' AND n.nspname !~ '^pg_'
+		AND n.nspname <> ALL ('{information_schema,pgrecall}')
 		AND NOT EXISTS (SELECT FROM pg_depend m WHERE m.classid = 'pg_class'::regclass AND m.objid = c.oid AND m.deptype = 'e')`)
 }
 

@@ -89,7 +89,8 @@ func (r *run) readClosed(ctx context.Context, q catalog.Querier) ([]uint32, erro
 	}
 	rows, err := q.Query(ctx, `
 		SELECT c.oid FROM pg_class c WHERE c.oid = ANY ($1::oid[])
-			AND NOT (has_table_privilege(c.oid, 'SELECT') AND has_schema_privilege(c.relnamespace, 'USAGE') AND NOT row_security_active(c.oid))`, oids)
+			AND NOT (has_table_privilege(c.oid, 'SELECT') AND has_schema_privilege(c.relnamespace, 'USAGE')
+			  AND NOT row_security_active(c.oid))`, oids)
 	if err != nil {
 		return nil, fmt.Errorf("ask for rights on tables of extensions: %w", err)
 	}

@@ -168,7 +168,8 @@ func readNames(ctx context.Context, q catalog.Querier, types string) (map[string
 		return nil, nil
 	}
 	rows, err := q.Query(ctx, `
-		SELECT concat_ws(' ', 'class', oid, relnamespace, relname) FROM pg_class WHERE oid >= 16384 AND relpersistence <> 't' AND relnamespace <> 'pg_toast'::regnamespace
+		SELECT concat_ws(' ', 'class', oid, relnamespace, relname) FROM pg_class
+		  WHERE oid >= 16384 AND relpersistence <> 't' AND relnamespace <> 'pg_toast'::regnamespace
 		UNION ALL SELECT concat_ws(' ', 'proc', oid, pronamespace, proname, proargtypes) FROM pg_proc WHERE oid >= 16384
 		UNION ALL SELECT concat_ws(' ', 'type', t.oid, t.typnamespace, t.typname) FROM pg_type t
 			WHERE t.oid >= 16384 AND NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = t.typrelid AND c.relpersistence = 't')

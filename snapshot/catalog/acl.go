@@ -8,7 +8,8 @@ import (
 
 // privilegeNames are the letters of aclitem; see PostgreSQL's documentation,
 // "ACL Privilege Abbreviations".
-const privilegeNames = "a=INSERT r=SELECT w=UPDATE d=DELETE D=TRUNCATE x=REFERENCES t=TRIGGER X=EXECUTE U=USAGE C=CREATE c=CONNECT T=TEMPORARY s=SET A=ALTER_SYSTEM m=MAINTAIN "
+const privilegeNames = "a=INSERT r=SELECT w=UPDATE d=DELETE D=TRUNCATE x=REFERENCES t=TRIGGER X=EXECUTE U=USAGE C=CREATE c=CONNECT " +
+	"T=TEMPORARY s=SET A=ALTER_SYSTEM m=MAINTAIN "
 
 // aclItem is one parsed item: what a grantor gave to a grantee.
 type aclItem struct {

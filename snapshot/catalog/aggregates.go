@@ -51,10 +51,12 @@ SELECT p.oid, n.nspname::text AS schema, p.proname::text AS name, pg_get_userbyi
        coalesce(quote_ident(sn.nspname) || '.' || s.oprname, '') AS sort_op,
        {function a.aggtransfn} AS s_func, format_type(a.aggtranstype, NULL) AS s_type, a.aggtransspace AS s_space,
        {function a.aggfinalfn} AS final_func, a.aggfinalextra AS final_extra, a.aggfinalmodify::text AS final_modify,
-       {function a.aggcombinefn} AS combine_func, {function a.aggserialfn} AS serial_func, {function a.aggdeserialfn} AS deser_func, a.agginitval AS init_cond,
+       {function a.aggcombinefn} AS combine_func, {function a.aggserialfn} AS serial_func, {function a.aggdeserialfn} AS deser_func,
+       a.agginitval AS init_cond,
        {function a.aggmtransfn} AS ms_func, {function a.aggminvtransfn} AS m_inv_func,
        CASE WHEN a.aggmtranstype <> 0 THEN format_type(a.aggmtranstype, NULL) ELSE '' END AS ms_type, a.aggmtransspace AS ms_space,
-       {function a.aggmfinalfn} AS m_final_func, a.aggmfinalextra AS m_final_extra, a.aggmfinalmodify::text AS m_final_modify, a.aggminitval AS m_init_cond,
+       {function a.aggmfinalfn} AS m_final_func, a.aggmfinalextra AS m_final_extra, a.aggmfinalmodify::text AS m_final_modify,
+       a.aggminitval AS m_init_cond,
        {acl p.proacl f p.proowner}
 FROM pg_proc p JOIN pg_aggregate a ON a.aggfnoid = p.oid JOIN pg_namespace n ON n.oid = p.pronamespace {note pg_proc p}
 LEFT JOIN pg_operator s ON s.oid = a.aggsortop LEFT JOIN pg_namespace sn ON sn.oid = s.oprnamespace

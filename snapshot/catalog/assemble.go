@@ -26,7 +26,8 @@ func (r *reader) readDependencies(ctx context.Context) error {
 SELECT d.classid::regclass::text AS class, d.objid AS object, d.refclassid::regclass::text AS ref_class, d.refobjid AS ref,
        d.deptype::text AS type
 FROM pg_depend d
-WHERE (d.deptype IN ('n', 'x') OR d.deptype = 'a' AND (d.classid IN ('pg_opfamily'::regclass, 'pg_opclass'::regclass, 'pg_amop'::regclass, 'pg_amproc'::regclass)
+WHERE (d.deptype IN ('n', 'x') OR d.deptype = 'a' AND (d.classid IN ('pg_opfamily'::regclass, 'pg_opclass'::regclass, 'pg_amop'::regclass,
+  'pg_amproc'::regclass)
        `+r.since(15, ``, `OR d.classid = 'pg_class'::regclass AND d.objsubid > 0`)+`))
   AND d.refobjid >= 16384 AND d.objid >= 16384 AND d.refclassid <> 'pg_namespace'::regclass
 UNION ALL
@@ -52,7 +53,8 @@ type assembly struct {
 func (r *reader) assemble() {
 	a := &assembly{
 		reader: r, tables: map[uint32]*Table{}, views: map[uint32]*View{}, composites: map[uint32]*Type{},
-		types: map[uint32]*Type{}, typeRows: map[uint32]typeRow{}, needs: map[Ref]*[]Ref{}, onExtension: map[Ref]*[]string{}, configured: map[*[]Ref]bool{},
+		types: map[uint32]*Type{}, typeRows: map[uint32]typeRow{}, needs: map[Ref]*[]Ref{}, onExtension: map[Ref]*[]string{},
+		configured: map[*[]Ref]bool{},
 	}
 	for i := range r.c.Tables {
 		a.tables[r.c.Tables[i].OID] = &r.c.Tables[i]

@@ -40,8 +40,10 @@ func (r *reader) readBaseTypes(ctx context.Context) error {
 	r.baseTypes, err = collect[baseTypeRow](ctx, r, "reading base types", `
 SELECT t.oid, {function t.typinput} AS input, {function t.typoutput} AS output, {function t.typreceive} AS receive, {function t.typsend} AS send,
        {function t.typmodin} AS modifier_in, {function t.typmodout} AS modifier_out, {function t.typanalyze} AS analyze,
-       {function t.typsubscript} AS subscript, t.typlen AS length, t.typbyval AS by_value, t.typalign::text AS alignment, t.typstorage::text AS storage,
-       t.typcategory::text AS category, t.typispreferred AS preferred, t.typdefault AS default, t.typdelim::text AS delimiter, t.typcollation <> 0 AS collatable,
+       {function t.typsubscript} AS subscript, t.typlen AS length, t.typbyval AS by_value, t.typalign::text AS alignment,
+       t.typstorage::text AS storage,
+       t.typcategory::text AS category, t.typispreferred AS preferred, t.typdefault AS default, t.typdelim::text AS delimiter,
+       t.typcollation <> 0 AS collatable,
        CASE WHEN t.typelem <> 0 THEN format_type(t.typelem, NULL) ELSE '' END AS element
 FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace
 WHERE t.typtype = 'b' AND {user n} AND {own pg_type t} AND NOT EXISTS (SELECT FROM pg_type e WHERE e.typarray = t.oid)`)

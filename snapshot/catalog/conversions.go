@@ -24,8 +24,10 @@ type Cast struct {
 func (r *reader) readConversions(ctx context.Context) error {
 	var err error
 	r.c.Conversions, err = collect[Conversion](ctx, r, "reading conversions", `
-SELECT c.oid, n.nspname::text AS schema, c.conname::text AS name, pg_get_userbyid(c.conowner)::text AS owner, coalesce(note.description, '') AS comment,
-       c.condefault AS default, pg_encoding_to_char(c.conforencoding)::text AS "from", pg_encoding_to_char(c.contoencoding)::text AS "to", {function c.conproc} AS function
+SELECT c.oid, n.nspname::text AS schema, c.conname::text AS name, pg_get_userbyid(c.conowner)::text AS owner,
+       coalesce(note.description, '') AS comment,
+       c.condefault AS default, pg_encoding_to_char(c.conforencoding)::text AS "from", pg_encoding_to_char(c.contoencoding)::text AS "to",
+       {function c.conproc} AS function
 FROM pg_conversion c JOIN pg_namespace n ON n.oid = c.connamespace {note pg_conversion c}
 WHERE {user n} AND {own pg_conversion c} ORDER BY n.nspname, c.conname`)
 	if err != nil {
@@ -51,8 +53,8 @@ func (c *Conversion) address() address {
 }
 
 func (k *Cast) address() address {
-	return address{"pg_cast", "SELECT oid FROM pg_catalog.pg_cast WHERE '(' || pg_catalog.format_type(castsource, NULL) || ' AS ' || pg_catalog.format_type(casttarget, NULL) || ')' = " +
-		quoteLiteral(k.Name), "CAST", k.Name}
+	return address{"pg_cast", "SELECT oid FROM pg_catalog.pg_cast WHERE '(' || pg_catalog.format_type(castsource, NULL) || ' AS ' || " +
+		"pg_catalog.format_type(casttarget, NULL) || ')' = " + quoteLiteral(k.Name), "CAST", k.Name}
 }
 
 func (c *Conversion) create(p *planner, _ *node) {

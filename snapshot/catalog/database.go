@@ -98,7 +98,8 @@ func (d *Database) Script(o DatabaseOptions) (DatabaseScript, error) {
 		}
 	}
 	if d.ConnLimit != -1 {
-		s.Close = append(s.Close, Statement{Kind: "DATABASE", Name: o.Name, SQL: "ALTER " + database + " CONNECTION LIMIT " + strconv.Itoa(int(d.ConnLimit))})
+		s.Close = append(s.Close,
+			Statement{Kind: "DATABASE", Name: o.Name, SQL: "ALTER " + database + " CONNECTION LIMIT " + strconv.Itoa(int(d.ConnLimit))})
 	}
 	if d.Template {
 		s.Close = append(s.Close, Statement{Kind: "DATABASE", Name: o.Name, SQL: "ALTER " + database + " IS_TEMPLATE true"})

@@ -186,7 +186,8 @@ func (p *planner) dropInheritedNotNull(f *tableForm, c *Column, parents []*Colum
 	}
 	p.add(Statement{Kind: "COLUMN", Name: f.name.String() + "." + c.Name, OID: f.t.OID, Table: f.t.OID,
 		SQL:   olderOnly(180000, "ALTER TABLE ONLY "+f.name.SQL()+" ALTER COLUMN "+QuoteIdent(c.Name)+" DROP NOT NULL"),
-		Until: 180000, Optional: "it is NOT NULL as it is in the parent, which PostgreSQL asks for from 18 on; a row without a value cannot be loaded"})
+		Until: 180000, Optional: "it is NOT NULL as it is in the parent, which PostgreSQL asks for from 18 on; a row without a value " +
+			"cannot be loaded"})
 }
 
 // alterColumn adds a column's storage, compression, statistics target and options.

@@ -5,9 +5,10 @@ import (
 	"slices"
 )
 
-// Constraints that a table inherits are not written: they come with the parents', when the table is made, when a parent gets a
-// column later, or after the rows with a parent's that is NOT VALID. Of a CHECK the name is what is inherited. Of a NOT NULL it is the column,
-// and the name is that of the first parent which has it (AddRelationNotNullConstraints in src/backend/catalog/heap.c) or got it first.
+// Constraints that a table inherits are not written: they come with the parents', when the table is made, when a parent
+// gets a column later, or after the rows with a parent's that is NOT VALID. Of a CHECK the name is what is inherited. Of a
+// NOT NULL it is the column, and the name is that of the first parent which has it (AddRelationNotNullConstraints in
+// src/backend/catalog/heap.c) or got it first.
 
 // says says that a CHECK or NOT NULL is written with its table, whatever the parents have.
 func (f *tableForm) says(k *Constraint) bool { return k.Local || f.t.Partition || f.alone }
@@ -48,7 +49,8 @@ func (p *planner) nameOf(f *tableForm, k *Constraint) string {
 	return k.Name
 }
 
-// inheritedNotNull is the name of the NOT NULL that the parents give to the table for the column of its own, and whether they do so after the rows.
+// inheritedNotNull is the name of the NOT NULL that the parents give to the table for the column of its own, and whether
+// they do so after the rows.
 func (p *planner) inheritedNotNull(f *tableForm, k *Constraint) (name string, late bool) {
 	column := f.t.column(k.Columns[0])
 	added, unsure := "", "" // with a column that a parent gets later, with one that is NOT VALID

@@ -82,7 +82,8 @@ func (p *planner) giveUpOrder(family []*Table) {
 		holds := slices.ContainsFunc(t.Depends, func(r Ref) bool { return rows[r] && !slices.Contains(t.Parents, r.OID) }) ||
 			slices.ContainsFunc(t.Columns, func(c Column) bool { return names[strings.TrimRight(c.TypeName, "[]")] })
 		if p.selected[t.OID] && holds {
-			p.fail("table %s.%s holds rows of %s or of a table tied to it by inheritance, whose columns cannot be made in their order: restore without one of them",
+			p.fail("table %s.%s holds rows of %s or of a table tied to it by inheritance, whose columns cannot be made in their order: "+
+				"restore without one of them",
 				t.Schema, t.Name, first)
 		}
 	}

@@ -225,8 +225,9 @@ func (p *planner) addKeys(f *tableForm) {
 	p.addNotNulls(f)
 }
 
-// addNotNulls adds a table's NOT NULLs that are NOT VALID, after those of its children: a child that already has one under a name
-// of its own keeps it when it inherits the parent's, but cannot get it then (AdjustNotNullInheritance in src/backend/catalog/pg_constraint.c).
+// addNotNulls adds a table's NOT NULLs that are NOT VALID, after those of its children: a child that already has one under
+// a name of its own keeps it when it inherits the parent's, but cannot get it then (AdjustNotNullInheritance in
+// src/backend/catalog/pg_constraint.c).
 func (p *planner) addNotNulls(f *tableForm) {
 	if p.notNulls[f.t.OID] {
 		return
@@ -353,7 +354,8 @@ func (p *planner) addStatistics() {
 			s.SQL = "ALTER STATISTICS " + name.SQL() + " OWNER TO " + QuoteIdent(x.Owner)
 			p.addAt(StageMarks, s)
 		}
-		p.addComment(described{kind: "STATISTICS", sql: name.SQL(), name: name.String(), oid: x.OID, table: x.Table, comment: x.Comment, stage: StageGrants,
+		p.addComment(described{kind: "STATISTICS", sql: name.SQL(), name: name.String(), oid: x.OID, table: x.Table,
+			comment: x.Comment, stage: StageGrants,
 			optional: s.Optional})
 	}
 }

@@ -227,7 +227,8 @@ func (p *planner) addCheck(t *Table, k *Constraint) {
 	if !f.says(k) || p.namesOriginalRow(t, k.Definition, k.Depends) {
 		return
 	}
-	p.add(Statement{Kind: "CHECK CONSTRAINT", Name: k.Name + " on " + f.name.String(), OID: k.OID, Table: t.OID, Locks: p.family(t.OID), Bytes: t.Bytes,
+	p.add(Statement{Kind: "CHECK CONSTRAINT", Name: k.Name + " on " + f.name.String(), OID: k.OID, Table: t.OID,
+		Locks: p.family(t.OID), Bytes: t.Bytes,
 		SQL:  "ALTER TABLE " + f.name.SQL() + " ADD CONSTRAINT " + QuoteIdent(k.Name) + " " + p.tableExpression(t, k.Definition),
 		undo: "ALTER TABLE IF EXISTS " + f.name.SQL() + " DROP CONSTRAINT IF EXISTS " + QuoteIdent(k.Name)})
 }
@@ -235,7 +236,8 @@ func (p *planner) addCheck(t *Table, k *Constraint) {
 // addTableProperties adds owner, comments and grants of the table, its columns and CHECKs.
 func (p *planner) addTableProperties(f *tableForm, n *node) {
 	t := f.t
-	d := described{kind: t.sqlKind(), onACL: "TABLE", schema: f.name.Schema, sql: f.name.SQL(), name: f.name.String(), oid: t.OID, table: t.OID, owner: t.Owner, comment: t.Comment,
+	d := described{kind: t.sqlKind(), onACL: "TABLE", schema: f.name.Schema, sql: f.name.SQL(), name: f.name.String(), oid: t.OID,
+		table: t.OID, owner: t.Owner, comment: t.Comment,
 		labels: t.SecurityLabels, acl: t.ACL}
 	p.addProperties(d)
 	p.addColumnComments(f, false)
@@ -288,7 +290,8 @@ func (p *planner) addIdentitySequences(f *tableForm) {
 			}
 			p.add(Statement{Kind: "SEQUENCE", Name: name.String(), OID: q.OID, Table: f.t.OID, SQL: "ALTER SEQUENCE " + name.SQL() + " SET " + set})
 		}
-		d := described{kind: "SEQUENCE", schema: name.Schema, sql: name.SQL(), name: name.String(), oid: q.OID, table: f.t.OID, owner: q.Owner, comment: q.Comment,
+		d := described{kind: "SEQUENCE", schema: name.Schema, sql: name.SQL(), name: name.String(), oid: q.OID, table: f.t.OID,
+			owner: q.Owner, comment: q.Comment,
 			labels: q.SecurityLabels, acl: q.ACL}
 		p.addComment(d)
 		p.addGrants(d, "")

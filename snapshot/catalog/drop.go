@@ -31,7 +31,8 @@ func plainAddress(kind, catalog, column, name string) address {
 
 // schemaAddress is of an object found by schema and name; the columns' names begin with prefix.
 func schemaAddress(kind, catalog, prefix string, n Name) address {
-	return address{catalog, "SELECT o.oid FROM pg_catalog." + catalog + " o JOIN pg_catalog.pg_namespace n ON n.oid = o." + prefix + "namespace WHERE n.nspname = " +
+	return address{catalog, "SELECT o.oid FROM pg_catalog." + catalog + " o JOIN pg_catalog.pg_namespace n ON n.oid = o." + prefix +
+		"namespace WHERE n.nspname = " +
 		quoteLiteral(n.Schema) + " AND o." + prefix + "name = " + quoteLiteral(n.Name), kind, n.SQL()}
 }
 
@@ -63,7 +64,8 @@ func (s Script) Drops() []Statement {
 				// IF EXISTS: it may have gone with one dropped before it.
 				drop = "DROP " + made.at.kind + " IF EXISTS " + made.at.name
 			}
-			drops = append(drops, Statement{Kind: made.Kind, Name: made.Name, OID: made.OID, Table: made.Table, SQL: drop, Exists: made.Exists, at: made.at})
+			drops = append(drops, Statement{Kind: made.Kind, Name: made.Name, OID: made.OID, Table: made.Table, SQL: drop,
+				Exists: made.Exists, at: made.at})
 		}
 	}
 	return drops

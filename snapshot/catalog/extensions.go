@@ -34,7 +34,8 @@ WHERE e.oid >= 16384 ORDER BY e.extname`)
 }
 
 // memberNames selects the names of the members of extension e.
-const memberNames = `SELECT i.type || ' ' || i.identity FROM pg_catalog.pg_depend d CROSS JOIN LATERAL pg_catalog.pg_identify_object(d.classid, d.objid, d.objsubid) i
+const memberNames = `SELECT i.type || ' ' || i.identity FROM pg_catalog.pg_depend d
+	CROSS JOIN LATERAL pg_catalog.pg_identify_object(d.classid, d.objid, d.objsubid) i
              WHERE d.refclassid = 'pg_catalog.pg_extension'::regclass AND d.refobjid = e.oid AND d.deptype = 'e' AND i.identity IS NOT NULL`
 
 // create makes an extension where the target lacks it. An owner cannot be given to it. A comment is its control file's

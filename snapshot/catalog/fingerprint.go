@@ -8,17 +8,15 @@ import (
 	"strings"
 )
 
-// Fingerprint is a hash over the rows of every catalog that Read reads. Equal
-// fingerprints, one inside the snapshot of a Read and one taken with a fresh snapshot after it,
-// mean that no DDL committed in between.
+// Fingerprint is a hash over the rows of every catalog that Read reads. Equal fingerprints, one inside the snapshot of a
+// Read and one taken with a fresh snapshot after it, mean that no DDL committed in between.
 //
-// Rows count by oid and xmin, that is by version. pg_class counts by the columns that DDL
-// sets: TRUNCATE, VACUUM FULL and CLUSTER give a table new files and so a new
-// row of pg_class, and change nothing that a model holds but Table.FileNode. Temporary objects and
-// what pgrecall made do not count, nor do the globals: what Read tells of them is as of the snapshot whatever happens meanwhile. Of roles the
-// names count, for functions of the server answer with the latest, and only of roles that the database names: others come and go all the time. Nor
-// do large objects: applications make them all the time, and they are read as of the snapshot. It costs about as much as
-// scanning the catalogs once.
+// Rows count by oid and xmin, that is by version. pg_class counts by the columns that DDL sets: TRUNCATE, VACUUM FULL and
+// CLUSTER give a table new files and so a new row of pg_class, and change nothing that a model holds but Table.FileNode.
+// Temporary objects and what pgrecall made do not count, nor do the globals: what Read tells of them is as of the snapshot
+// whatever happens meanwhile. Of roles the names count, for functions of the server answer with the latest, and only of
+// roles that the database names: others come and go all the time. Nor do large objects: applications make them all the
+// time, and they are read as of the snapshot. It costs about as much as scanning the catalogs once.
 func Fingerprint(ctx context.Context, q Querier) (string, error) {
 	r := &reader{q: q, c: &Catalog{}}
 	if err := r.readVersion(ctx); err != nil {
@@ -54,7 +52,8 @@ func (r *reader) fingerprintSQL() string {
 	// Rows are told apart by key and xmin; the sum does not depend on their order.
 	parts := []struct{ catalog, key, from string }{
 		{"pg_class", strings.Join(class, ", "), "pg_class c JOIN rel ON rel.oid = c.oid"},
-		{"toast options", "c.oid, c.reltoastrelid, toast.reloptions", "pg_class c JOIN rel ON rel.oid = c.oid JOIN pg_class toast ON toast.oid = c.reltoastrelid"},
+		{"toast options", "c.oid, c.reltoastrelid, toast.reloptions",
+			"pg_class c JOIN rel ON rel.oid = c.oid JOIN pg_class toast ON toast.oid = c.reltoastrelid"},
 		{"pg_attribute", "x.attrelid, x.attnum, x.xmin", "pg_attribute x JOIN rel ON rel.oid = x.attrelid WHERE x.attnum > 0"},
 		{"pg_attrdef", "x.oid, x.xmin", "pg_attrdef x JOIN rel ON rel.oid = x.adrelid"},
 		{"pg_constraint", "x.oid, x.xmin", "pg_constraint x JOIN nsp ON nsp.oid = x.connamespace"},
@@ -70,11 +69,13 @@ func (r *reader) fingerprintSQL() string {
 		{"pg_depend", "x.objid, x.refobjid, x.refobjsubid, x.deptype", `pg_depend x JOIN rel ON rel.oid = x.objid
 			WHERE x.classid = 'pg_class'::regclass AND x.objsubid = 0 AND x.refobjsubid > 0 AND x.deptype IN ('a', 'i')`},
 		{"members", "x.classid, x.objid, x.refobjid, x.deptype", "pg_depend x WHERE x.deptype IN ('e', 'x')"},
-		{"pg_description", "x.classoid, x.objoid, x.objsubid, x.xmin", "pg_description x WHERE (x.objoid >= 16384 OR x.classoid = 'pg_namespace'::regclass) AND x.classoid <> 'pg_largeobject'::regclass"},
+		{"pg_description", "x.classoid, x.objoid, x.objsubid, x.xmin",
+			"pg_description x WHERE (x.objoid >= 16384 OR x.classoid = 'pg_namespace'::regclass) AND x.classoid <> 'pg_largeobject'::regclass"},
 		{"pg_shdescription", "x.xmin", `pg_shdescription x WHERE x.classoid = 'pg_database'::regclass
 			AND x.objoid = (SELECT oid FROM pg_database WHERE datname = current_database())`},
 		{"pg_database", "x.oid, x.xmin", "pg_database x WHERE x.datname = current_database()"},
-		{"pg_db_role_setting", "x.setrole, x.xmin", "pg_db_role_setting x WHERE x.setdatabase = (SELECT oid FROM pg_database WHERE datname = current_database())"},
+		{"pg_db_role_setting", "x.setrole, x.xmin",
+			"pg_db_role_setting x WHERE x.setdatabase = (SELECT oid FROM pg_database WHERE datname = current_database())"},
 		{"roles with something here", "x.oid, x.rolname", rolesHere},
 		{"pg_namespace", "x.oid, x.xmin", "pg_namespace x JOIN nsp ON nsp.oid = x.oid"},
 		{"pg_event_trigger", "x.oid, x.xmin", "pg_event_trigger x WHERE x.evtname !~ '^pgrecall'"},
@@ -95,15 +96,18 @@ func (r *reader) fingerprintSQL() string {
 			"pg_publication_namespace x JOIN pg_publication p ON p.oid = x.pnpubid WHERE p.pubname !~ '^pgrecall'"})
 	}
 	for _, whole := range []string{"pg_enum", "pg_extension", "pg_collation", "pg_cast", "pg_default_acl", "pg_statistic_ext",
-		"pg_operator", "pg_opclass", "pg_opfamily", "pg_amop", "pg_amproc", "pg_conversion", "pg_ts_parser", "pg_ts_dict", "pg_ts_template", "pg_ts_config",
+		"pg_operator", "pg_opclass", "pg_opfamily", "pg_amop", "pg_amproc", "pg_conversion", "pg_ts_parser", "pg_ts_dict",
+		"pg_ts_template", "pg_ts_config",
 		"pg_foreign_data_wrapper", "pg_foreign_server", "pg_language", "pg_transform", "pg_am", "pg_tablespace"} {
 		parts = append(parts, struct{ catalog, key, from string }{whole, "x.oid, x.xmin", whole + " x WHERE x.oid >= 16384"})
 	}
 	// What initdb and extensions made counts with its privileges.
-	for _, x := range []struct{ catalog, oid, acl string }{{"pg_class", "oid", "relacl"}, {"pg_attribute", "attrelid", "attacl"}, {"pg_proc", "oid", "proacl"},
+	for _, x := range []struct{ catalog, oid, acl string }{{"pg_class", "oid", "relacl"}, {"pg_attribute", "attrelid", "attacl"},
+		{"pg_proc", "oid", "proacl"},
 		{"pg_type", "oid", "typacl"}, {"pg_namespace", "oid", "nspacl"}, {"pg_language", "oid", "lanacl"}, {"pg_init_privs", "objoid", "initprivs"}} {
 		parts = append(parts, struct{ catalog, key, from string }{x.catalog + " privileges", "x." + x.oid + ", x." + x.acl,
-			x.catalog + " x WHERE x." + x.acl + " IS NOT NULL AND (x." + x.oid + " < 16384 OR x." + x.oid + " IN (SELECT m.objid FROM pg_depend m WHERE m.deptype = 'e'))"})
+			x.catalog + " x WHERE x." + x.acl + " IS NOT NULL AND (x." + x.oid + " < 16384 OR x." + x.oid +
+				" IN (SELECT m.objid FROM pg_depend m WHERE m.deptype = 'e'))"})
 	}
 	parts = append(parts, struct{ catalog, key, from string }{"pg_range", "x.rngtypid, x.xmin", "pg_range x WHERE x.rngtypid >= 16384"},
 		struct{ catalog, key, from string }{"pg_aggregate", "x.aggfnoid, x.xmin", "pg_aggregate x WHERE x.aggfnoid >= 16384"})
@@ -115,7 +119,8 @@ rel AS MATERIALIZED (SELECT c.oid FROM pg_class c JOIN nsp ON nsp.oid = c.relnam
 		if i > 0 {
 			b.WriteString("\nUNION ALL ")
 		}
-		fmt.Fprintf(&b, "SELECT '%s' AS catalog, count(*) AS rows, coalesce(sum(hashtextextended(ROW(%s)::text, 0)::numeric), 0)::text AS sum FROM %s",
+		fmt.Fprintf(&b, "SELECT '%s' AS catalog, count(*) AS rows, coalesce(sum(hashtextextended(ROW(%s)::text, 0)::numeric), 0)::text "+
+			"AS sum FROM %s",
 			p.catalog, p.key, p.from)
 	}
 	return b.String()

@@ -72,7 +72,8 @@ func (r *reader) readUserMappings(ctx context.Context) error {
        CASE m.umuser WHEN 0 THEN pg_has_role(s.srvowner, 'USAGE')
             ELSE m.usename = current_user AND (pg_has_role(s.srvowner, 'USAGE') OR has_server_privilege(s.oid, 'USAGE')) END AS readable) u`
 	if r.may.UserMappings {
-		from = `pg_user_mapping m JOIN pg_foreign_server s ON s.oid = m.umserver CROSS JOIN LATERAL (SELECT m.oid, m.umuser, m.umoptions, true AS readable) u`
+		from = `pg_user_mapping m JOIN pg_foreign_server s ON s.oid = m.umserver
+			CROSS JOIN LATERAL (SELECT m.oid, m.umuser, m.umoptions, true AS readable) u`
 	}
 	rows, err := collect[struct {
 		UserMapping

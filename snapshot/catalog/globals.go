@@ -90,7 +90,8 @@ func labels(of []SecurityLabel, kind, name string) []Statement {
 	var statements []Statement
 	for _, l := range of {
 		statements = append(statements, Statement{Kind: "SECURITY LABEL", Name: name,
-			SQL: "SECURITY LABEL FOR " + QuoteIdent(l.Provider) + " ON " + kind + " " + QuoteIdent(name) + " IS " + strings.TrimSpace(quoteLiteral(l.Label))})
+			SQL: "SECURITY LABEL FOR " + QuoteIdent(l.Provider) + " ON " + kind + " " + QuoteIdent(name) + " IS " +
+				strings.TrimSpace(quoteLiteral(l.Label))})
 	}
 	return statements
 }

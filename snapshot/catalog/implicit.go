@@ -33,17 +33,21 @@ func (r *reader) readImplicit(ctx context.Context) error {
 	var err error
 	multirange := r.since(17, "false", "t.typtype = 'm'")
 	r.implicit, err = collect[implicitRow](ctx, r, "reading what comes with types", `
-SELECT DISTINCT ON (i.kind, i.name) i.class::text AS class, i.oid, d.refclassid::regclass::text AS of_class, d.refobjid AS of_object, i.kind, i.name, pg_get_userbyid(i.owner)::text AS owner,
+SELECT DISTINCT ON (i.kind, i.name) i.class::text AS class, i.oid, d.refclassid::regclass::text AS of_class, d.refobjid AS of_object,
+       i.kind, i.name, pg_get_userbyid(i.owner)::text AS owner,
        coalesce(n.nspname::text, '') AS schema, coalesce(note.description, '') AS comment, i.own_owner, i.before17, i.acl::text[] AS acl_items,
        CASE WHEN i.acl IS NOT NULL THEN acldefault(CASE i.kind WHEN 'TYPE' THEN 'T'::"char" ELSE 'f' END, i.owner)::text[] END AS acl_initial
-FROM (SELECT 'pg_type'::regclass AS class, t.oid, t.typnamespace AS schema, 'TYPE' AS kind, format_type(t.oid, NULL) AS name, t.typowner AS owner, t.typacl AS acl,
+FROM (SELECT 'pg_type'::regclass AS class, t.oid, t.typnamespace AS schema, 'TYPE' AS kind, format_type(t.oid, NULL) AS name,
+  t.typowner AS owner, t.typacl AS acl,
              `+multirange+` AS own_owner, `+multirange+` AS before17
       FROM pg_type t WHERE t.typacl IS NOT NULL OR `+multirange+` OR t.oid IN (SELECT objoid FROM pg_description WHERE classoid = 'pg_type'::regclass)
       UNION ALL
-      SELECT 'pg_proc'::regclass, p.oid, p.pronamespace, 'FUNCTION', p.oid::regprocedure::text, p.proowner, p.proacl, p.proowner <> 10, false FROM pg_proc p
+      SELECT 'pg_proc'::regclass, p.oid, p.pronamespace, 'FUNCTION', p.oid::regprocedure::text, p.proowner, p.proacl, p.proowner <> 10,
+             false FROM pg_proc p
       WHERE p.oid >= 16384 AND p.oid IN (SELECT objid FROM pg_depend WHERE classid = 'pg_proc'::regclass AND deptype = 'i')
       UNION ALL
-      SELECT 'pg_cast'::regclass, c.oid, NULL, 'CAST', '(' || format_type(c.castsource, NULL) || ' AS ' || format_type(c.casttarget, NULL) || ')', 10, NULL, false, false
+      SELECT 'pg_cast'::regclass, c.oid, NULL, 'CAST', '(' || format_type(c.castsource, NULL) || ' AS ' || format_type(c.casttarget,
+        NULL) || ')', 10, NULL, false, false
       FROM pg_cast c WHERE c.oid >= 16384
      ) i
 JOIN pg_depend d ON d.classid = i.class AND d.objid = i.oid AND d.deptype = 'i' AND d.refclassid IN ('pg_type'::regclass, 'pg_class'::regclass)
@@ -95,5 +99,6 @@ func (p *planner) addImplicit() {
 
 // olderOnly makes of a statement one that does nothing on servers from a version on.
 func olderOnly(version int, sql string) string {
-	return "DO " + dollarQuote("BEGIN IF pg_catalog.current_setting('server_version_num')::integer < "+itoa(version)+" THEN EXECUTE "+quoteLiteral(sql)+"; END IF; END")
+	return "DO " + dollarQuote("BEGIN IF pg_catalog.current_setting('server_version_num')::integer < "+itoa(version)+" THEN EXECUTE "+
+		quoteLiteral(sql)+"; END IF; END")
 }

@@ -53,8 +53,9 @@ func (l *Language) address() address {
 }
 
 func (t *Transform) address() address {
-	return address{"pg_transform", "SELECT t.oid FROM pg_catalog.pg_transform t JOIN pg_catalog.pg_language l ON l.oid = t.trflang WHERE l.lanname = " +
-		quoteLiteral(t.Language) + " AND pg_catalog.format_type(t.trftype, NULL) = " + quoteLiteral(t.Type), "TRANSFORM", t.Name}
+	return address{"pg_transform", "SELECT t.oid FROM pg_catalog.pg_transform t JOIN pg_catalog.pg_language l ON l.oid = t.trflang" +
+		" WHERE l.lanname = " + quoteLiteral(t.Language) + " AND pg_catalog.format_type(t.trftype, NULL) = " + quoteLiteral(t.Type),
+		"TRANSFORM", t.Name}
 }
 
 func (l *Language) create(p *planner, _ *node) {

@@ -225,7 +225,8 @@ func (l *LargeObjects) annotate(o DDLOptions, batch int) iter.Seq[string] {
 			}
 			for _, label := range note.SecurityLabels {
 				if !o.NoSecurityLabels {
-					b.WriteString("SECURITY LABEL FOR " + QuoteIdent(label.Provider) + " ON " + object + strings.TrimSpace(quoteLiteral(label.Label)) + ";\n")
+					b.WriteString("SECURITY LABEL FOR " + QuoteIdent(label.Provider) + " ON " + object +
+						strings.TrimSpace(quoteLiteral(label.Label)) + ";\n")
 				}
 			}
 			if n++; n == batch || b.Len() >= noteBytes {

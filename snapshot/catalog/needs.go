@@ -56,7 +56,8 @@ func (s *Statement) Trial() string {
 // Trials are such statements for the locale of a database.
 func (d *Database) Trials() []string {
 	literal := func(text string) string { return strings.TrimSpace(quoteLiteral(text)) }
-	trials := []string{"CREATE COLLATION pg_temp.pgrecall_trial (provider = libc, lc_collate = " + literal(d.Collate) + ", lc_ctype = " + literal(d.Ctype) + ")"}
+	trials := []string{"CREATE COLLATION pg_temp.pgrecall_trial (provider = libc, lc_collate = " + literal(d.Collate) +
+		", lc_ctype = " + literal(d.Ctype) + ")"}
 	if d.LocaleProvider == "i" {
 		trials = append(trials, "CREATE COLLATION pg_temp.pgrecall_trial (provider = icu, locale = "+literal(d.Locale)+")")
 	}

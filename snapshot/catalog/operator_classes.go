@@ -60,7 +60,8 @@ WHERE {user n} AND {own pg_opfamily f} ORDER BY n.nspname, f.opfname, a.amname`)
 	r.c.OperatorClasses, err = collect[OperatorClass](ctx, r, "reading operator classes", `
 SELECT c.oid, n.nspname::text AS schema, c.opcname::text AS name, pg_get_userbyid(c.opcowner)::text AS owner,
        coalesce(note.description, '') AS comment, a.amname::text AS method, format_type(c.opcintype, NULL) AS type, c.opcdefault AS default,
-       quote_ident(fn.nspname) || '.' || quote_ident(f.opfname) AS family, CASE WHEN c.opckeytype <> 0 THEN format_type(c.opckeytype, NULL) ELSE '' END AS storage
+       quote_ident(fn.nspname) || '.' || quote_ident(f.opfname) AS family,
+       CASE WHEN c.opckeytype <> 0 THEN format_type(c.opckeytype, NULL) ELSE '' END AS storage
 FROM pg_opclass c JOIN pg_namespace n ON n.oid = c.opcnamespace JOIN pg_am a ON a.oid = c.opcmethod
 JOIN pg_opfamily f ON f.oid = c.opcfamily JOIN pg_namespace fn ON fn.oid = f.opfnamespace {note pg_opclass c}
 WHERE {user n} AND {own pg_opclass c} ORDER BY n.nspname, c.opcname, a.amname`)
@@ -94,7 +95,8 @@ LEFT JOIN pg_opclass c ON c.oid = d.refobjid
 LEFT JOIN pg_opfamily s ON s.oid = m.order_by LEFT JOIN pg_namespace sn ON sn.oid = s.opfnamespace
 WHERE ({user n} AND {own pg_opfamily f})
    OR c.oid IN (SELECT c.oid FROM pg_opclass c JOIN pg_namespace n ON n.oid = c.opcnamespace WHERE {user n} AND {own pg_opclass c})
-   OR (NOT EXISTS (SELECT FROM extension e WHERE (e.classid, e.objid) IN ((m.part_class, m.part), ('pg_type'::regclass, m.left), ('pg_type'::regclass, m.right)))
+   OR (NOT EXISTS (SELECT FROM extension e WHERE (e.classid, e.objid) IN ((m.part_class, m.part), ('pg_type'::regclass, m.left),
+     ('pg_type'::regclass, m.right)))
        AND ({own pg_opfamily f} OR greatest(m.part, m.left, m.right) >= 16384))
 ORDER BY n.nspname, f.opfname, a.amname, m.class::text, m.number, 4, 5`)
 	return err

@@ -27,9 +27,11 @@ type operatorRow struct {
 // readOperators reads operators. A shell that no operator names is left: nothing can use it, and no statement makes it.
 func (r *reader) readOperators(ctx context.Context) error {
 	rows, err := collect[operatorRow](ctx, r, "reading operators", `
-SELECT o.oid, n.nspname::text AS schema, o.oprname::text AS name, pg_get_userbyid(o.oprowner)::text AS owner, coalesce(note.description, '') AS comment,
+SELECT o.oid, n.nspname::text AS schema, o.oprname::text AS name, pg_get_userbyid(o.oprowner)::text AS owner,
+       coalesce(note.description, '') AS comment,
        CASE WHEN o.oprleft <> 0 THEN format_type(o.oprleft, NULL) ELSE 'NONE' END AS left, format_type(o.oprright, NULL) AS right,
-       {function o.oprcode} AS function, {function o.oprrest} AS restrict, {function o.oprjoin} AS join, o.oprcanhash AS hashes, o.oprcanmerge AS merges,
+       {function o.oprcode} AS function, {function o.oprrest} AS restrict, {function o.oprjoin} AS join, o.oprcanhash AS hashes,
+       o.oprcanmerge AS merges,
        coalesce(quote_ident(cn.nspname) || '.' || c.oprname, '') AS commutator, coalesce(quote_ident(gn.nspname) || '.' || g.oprname, '') AS negator,
        o.oprcom AS commutator_oid, o.oprnegate AS negator_oid
 FROM pg_operator o JOIN pg_namespace n ON n.oid = o.oprnamespace {note pg_operator o}

@@ -12,7 +12,8 @@ func (r *reader) readPrivileges(ctx context.Context) error {
 	r.c.DefaultPrivileges, err = collect[DefaultPrivileges](ctx, r, "reading default privileges", `
 SELECT pg_get_userbyid(d.defaclrole)::text AS role, coalesce(n.nspname::text, '') AS schema, d.defaclobjtype::text AS kind,
        d.defaclacl::text[] AS acl_items,
-       CASE WHEN n.oid IS NULL THEN acldefault(CASE d.defaclobjtype WHEN 'S' THEN 's'::"char" ELSE d.defaclobjtype END, d.defaclrole)::text[] END AS acl_initial
+       CASE WHEN n.oid IS NULL THEN acldefault(CASE d.defaclobjtype WHEN 'S' THEN 's'::"char" ELSE d.defaclobjtype END,
+         d.defaclrole)::text[] END AS acl_initial
 FROM pg_default_acl d LEFT JOIN pg_namespace n ON n.oid = d.defaclnamespace
 WHERE n.nspname IS NULL OR n.nspname !~ '^(pg_temp_|pg_toast_temp_|pgrecall$)' ORDER BY 1, 2, 3`)
 	if err != nil {

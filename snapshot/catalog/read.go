@@ -38,9 +38,10 @@ func Read(ctx context.Context, q Querier) (*Catalog, error) {
 		}
 	}
 	for _, step := range []func(context.Context) error{
-		r.readGlobals, r.readSharedLabels, r.readMembership, r.readSimpleObjects, r.readTypes, r.readBaseTypes, r.readFunctions, r.readAggregates, r.readLanguages,
-		r.readAccessMethods, r.readOperators, r.readOperatorClasses, r.readConversions, r.readForeignData, r.readTextSearch, r.readRelations,
-		r.readTableParts, r.readPrivileged, r.readLargeObjects, r.readSubscriptions, r.readPrivileges, r.readImplicit, r.readLabels, r.readDependencies, r.readUnsupported,
+		r.readGlobals, r.readSharedLabels, r.readMembership, r.readSimpleObjects, r.readTypes, r.readBaseTypes, r.readFunctions,
+		r.readAggregates, r.readLanguages, r.readAccessMethods, r.readOperators, r.readOperatorClasses, r.readConversions,
+		r.readForeignData, r.readTextSearch, r.readRelations, r.readTableParts, r.readPrivileged, r.readLargeObjects,
+		r.readSubscriptions, r.readPrivileges, r.readImplicit, r.readLabels, r.readDependencies, r.readUnsupported,
 	} {
 		if err := step(ctx); err != nil {
 			return nil, err
@@ -120,14 +121,17 @@ func expand(sql string) string {
 		case "user":
 			fmt.Fprintf(&b, `(%[1]s.nspname !~ '^pg_' AND %[1]s.nspname <> ALL ('{information_schema,pgrecall}'))`, f[1])
 		case "own":
-			fmt.Fprintf(&b, `NOT EXISTS (SELECT FROM pg_depend m WHERE m.classid = '%s'::regclass AND m.objid = %s.oid AND m.deptype = 'e')`, f[1], f[2])
+			fmt.Fprintf(&b, `NOT EXISTS (SELECT FROM pg_depend m WHERE m.classid = '%s'::regclass AND m.objid = %s.oid
+				AND m.deptype = 'e')`, f[1], f[2])
 		case "held":
 			fmt.Fprintf(&b, `(NOT EXISTS (SELECT FROM pg_depend m WHERE m.classid = 'pg_class'::regclass AND m.objid = %[1]s.oid AND m.deptype = 'e')
 				OR EXISTS (SELECT FROM pg_extension x WHERE %[1]s.oid = ANY (x.extconfig)))`, f[1])
 		case "made":
-			fmt.Fprintf(&b, `NOT EXISTS (SELECT FROM pg_depend m WHERE m.classid = '%s'::regclass AND m.objid = %s.oid AND m.deptype IN ('e', 'i'))`, f[1], f[2])
+			fmt.Fprintf(&b, `NOT EXISTS (SELECT FROM pg_depend m WHERE m.classid = '%s'::regclass AND m.objid = %s.oid
+				AND m.deptype IN ('e', 'i'))`, f[1], f[2])
 		case "note":
-			fmt.Fprintf(&b, `LEFT JOIN pg_description note ON note.classoid = '%s'::regclass AND note.objoid = %s.oid AND note.objsubid = 0`, f[1], f[2])
+			fmt.Fprintf(&b, `LEFT JOIN pg_description note ON note.classoid = '%s'::regclass AND note.objoid = %s.oid
+				AND note.objsubid = 0`, f[1], f[2])
 		case "acl":
 			fmt.Fprintf(&b, `%[1]s::text[] AS acl_items, CASE WHEN %[1]s IS NOT NULL THEN acldefault('%[2]s', %[3]s)::text[] END AS acl_initial`, f[1], f[2], f[3])
 		case "function":

@@ -34,11 +34,13 @@ WITH rel AS MATERIALIZED (
   WHERE c.relkind IN ('r', 'p', 'f', 'v', 'm', 'c') AND c.relpersistence <> 't' AND {user n} AND {held c})
 SELECT a.attrelid AS relation, a.attnum, a.attname::text AS name, a.atttypid AS type, a.atttypmod AS typmod,
        format_type(a.atttypid, a.atttypmod) AS type_name, a.attnotnull AS not_null,
-       coalesce(pg_get_expr(d.adbin, CASE WHEN a.attgenerated <> '' THEN d.adrelid ELSE 0 END), '') AS "default", coalesce(d.oid, 0::oid) AS default_oid,
+       coalesce(pg_get_expr(d.adbin, CASE WHEN a.attgenerated <> '' THEN d.adrelid ELSE 0 END), '') AS "default",
+       coalesce(d.oid, 0::oid) AS default_oid,
        a.attidentity::text AS identity, a.attgenerated::text AS generated,
        CASE WHEN a.attcollation NOT IN (0, t.typcollation) THEN quote_ident(ln.nspname) || '.' || quote_ident(l.collname) ELSE '' END AS collation,
        CASE WHEN a.attstorage <> t.typstorage THEN a.attstorage::text ELSE '' END AS storage, a.attcompression::text AS compression,
-       coalesce(a.attstattarget, -1)::int4 AS statistics, a.attoptions AS options, a.attfdwoptions AS foreign_options, a.attislocal AS local, a.attinhcount::int4 AS inherited,
+       coalesce(a.attstattarget, -1)::int4 AS statistics, a.attoptions AS options, a.attfdwoptions AS foreign_options,
+       a.attislocal AS local, a.attinhcount::int4 AS inherited,
        CASE WHEN a.atthasmissing THEN coalesce(a.attmissingval::text, '') ELSE '' END AS missing,
        coalesce(note.description, '') AS comment,
        a.attacl::text[] AS acl_items, CASE WHEN a.attacl IS NOT NULL THEN acldefault('c', c.relowner)::text[] END AS acl_initial
@@ -46,7 +48,8 @@ FROM rel c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.
 JOIN pg_type t ON t.oid = a.atttypid
 LEFT JOIN pg_attrdef d ON d.adrelid = CASE WHEN a.atthasdef THEN a.attrelid END AND d.adnum = a.attnum
 LEFT JOIN pg_collation l ON l.oid = a.attcollation LEFT JOIN pg_namespace ln ON ln.oid = l.collnamespace
-LEFT JOIN pg_description note ON note.classoid = 'pg_class'::regclass AND note.objoid = a.attrelid AND note.objsubid = a.attnum`, func(row *columnRow) {
+LEFT JOIN pg_description note ON note.classoid = 'pg_class'::regclass AND note.objoid = a.attrelid
+  AND note.objsubid = a.attnum`, func(row *columnRow) {
 		if relation != row.Relation {
 			keep()
 			relation = row.Relation

@@ -23,7 +23,8 @@ const (
 // else that is read.
 func (r *reader) defineIndexes(ctx context.Context) error {
 	classes, err := collect[opclass](ctx, r, "reading operator classes", `
-SELECT o.oid, o.opcintype AS type, t.typcollation AS collation FROM pg_opclass o JOIN pg_am a ON a.oid = o.opcmethod JOIN pg_type t ON t.oid = o.opcintype
+SELECT o.oid, o.opcintype AS type, t.typcollation AS collation FROM pg_opclass o JOIN pg_am a ON a.oid = o.opcmethod
+  JOIN pg_type t ON t.oid = o.opcintype
 WHERE a.amname = 'btree' AND o.opcdefault AND o.oid < 16384`)
 	if err != nil {
 		return err

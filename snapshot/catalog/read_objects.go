@@ -20,7 +20,8 @@ WHERE {user n} AND {own pg_namespace n} ORDER BY n.nspname`)
 SELECT c.oid, n.nspname::text AS schema, c.collname::text AS name, pg_get_userbyid(c.collowner)::text AS owner,
        coalesce(note.description, '') AS comment, c.collprovider::text AS provider, c.collisdeterministic AS deterministic,
        coalesce(c.collcollate::text, '') AS collate, coalesce(c.collctype::text, '') AS ctype,
-       coalesce(`+r.since(17, `c.colllocale`, r.since(15, `c.colliculocale`, `CASE WHEN c.collprovider = 'i' THEN c.collcollate::text END`))+`, '') AS locale,
+       coalesce(`+r.since(17, `c.colllocale`, r.since(15, `c.colliculocale`,
+		`CASE WHEN c.collprovider = 'i' THEN c.collcollate::text END`))+`, '') AS locale,
        coalesce(`+r.since(16, `c.collicurules`, `''`)+`, '') AS rules
 FROM pg_collation c JOIN pg_namespace n ON n.oid = c.collnamespace {note pg_collation c}
 WHERE {user n} AND {own pg_collation c} ORDER BY n.nspname, c.collname, c.collencoding`)

@@ -83,8 +83,10 @@ SELECT i.indexrelid AS oid, i.indrelid AS relation, c.relname::text AS name, c.r
        i.indisclustered AS clustered, i.indisreplident AS identity, coalesce(k.oid, 0::oid) AS "constraint",
        coalesce(p.inhparent, 0::oid) AS parent, (i.indkey::int2[])[0:i.indnkeyatts - 1] AS keys,
        c.reloptions AS options, coalesce(ts.spcname::text, '') AS tablespace, coalesce(note.description, '') AS comment,
-       CASE WHEN i.indexprs IS NOT NULL THEN ARRAY(SELECT a.attnum FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attstattarget >= 0 ORDER BY a.attnum) END AS columns,
-       CASE WHEN i.indexprs IS NOT NULL THEN ARRAY(SELECT a.attstattarget::int4 FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attstattarget >= 0 ORDER BY a.attnum) END AS targets
+       CASE WHEN i.indexprs IS NOT NULL THEN ARRAY(SELECT a.attnum FROM pg_attribute a
+         WHERE a.attrelid = c.oid AND a.attstattarget >= 0 ORDER BY a.attnum) END AS columns,
+       CASE WHEN i.indexprs IS NOT NULL THEN ARRAY(SELECT a.attstattarget::int4 FROM pg_attribute a
+         WHERE a.attrelid = c.oid AND a.attstattarget >= 0 ORDER BY a.attnum) END AS targets
 FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_class t ON t.oid = i.indrelid
 JOIN pg_namespace n ON n.oid = t.relnamespace {note pg_class c}
 LEFT JOIN pg_constraint k ON k.conindid = i.indexrelid AND k.conrelid = i.indrelid AND k.contype IN ('p', 'u', 'x')

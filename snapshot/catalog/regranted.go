@@ -29,11 +29,13 @@ WITH object (class, oid, sub, name, owner, acl, usual) AS (
   SELECT 'pg_class'::regclass, oid, 0, NULL::text, relowner, relacl, acldefault(CASE relkind WHEN 'S' THEN 's'::"char" ELSE 'r' END, relowner)
   FROM pg_class WHERE relkind IN ('r', 'p', 'v', 'm', 'f', 'S') AND relpersistence <> 't'
   UNION ALL SELECT 'pg_class'::regclass, a.attrelid, a.attnum::int4, a.attname::text, c.relowner, a.attacl, acldefault('c', c.relowner)
-  FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid LEFT JOIN pg_init_privs i ON i.classoid = 'pg_class'::regclass AND i.objoid = a.attrelid AND i.objsubid = a.attnum
+  FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid LEFT JOIN pg_init_privs i ON i.classoid = 'pg_class'::regclass
+    AND i.objoid = a.attrelid AND i.objsubid = a.attnum
   WHERE (a.attacl IS NOT NULL OR i.objoid IS NOT NULL) AND NOT a.attisdropped AND c.relpersistence <> 't'
   UNION ALL SELECT 'pg_proc'::regclass, oid, 0, NULL, proowner, proacl, acldefault('f', proowner) FROM pg_proc
   UNION ALL SELECT 'pg_type'::regclass, oid, 0, NULL, typowner, typacl, acldefault('T', typowner) FROM pg_type
-  UNION ALL SELECT 'pg_namespace'::regclass, oid, 0, NULL, nspowner, nspacl, acldefault('n', nspowner) FROM pg_namespace WHERE nspname !~ '^(public|pg_temp_.*|pg_toast_temp_.*)$'
+  UNION ALL SELECT 'pg_namespace'::regclass, oid, 0, NULL, nspowner, nspacl, acldefault('n', nspowner) FROM pg_namespace
+    WHERE nspname !~ '^(public|pg_temp_.*|pg_toast_temp_.*)$'
   UNION ALL SELECT 'pg_language'::regclass, oid, 0, NULL, lanowner, lanacl, acldefault('l', lanowner) FROM pg_language
   UNION ALL SELECT 'pg_foreign_data_wrapper'::regclass, oid, 0, NULL, fdwowner, fdwacl, acldefault('F', fdwowner) FROM pg_foreign_data_wrapper
   UNION ALL SELECT 'pg_foreign_server'::regclass, oid, 0, NULL, srvowner, srvacl, acldefault('S', srvowner) FROM pg_foreign_server),
@@ -41,17 +43,21 @@ made AS MATERIALIZED (
   SELECT o.*, coalesce(e.extname::text, '') AS extension FROM object o
   LEFT JOIN pg_depend m ON m.classid = o.class AND m.objid = o.oid AND m.deptype = 'e' LEFT JOIN pg_extension e ON e.oid = m.refobjid
   WHERE o.oid < 16384 OR e.oid IS NOT NULL)
-SELECT o.oid, coalesce(CASE WHEN o.class = 'pg_type'::regclass THEN i.schema || '.' || i.name END, i.identity, '') AS name, coalesce(o.name, '') AS column,
+SELECT o.oid, coalesce(CASE WHEN o.class = 'pg_type'::regclass THEN i.schema || '.' || i.name END, i.identity, '') AS name,
+       coalesce(o.name, '') AS column,
        coalesce((SELECT nspname::text FROM pg_namespace WHERE quote_ident(nspname) = i.schema), '') AS schema,
-       CASE WHEN i.type IN ('table', 'view', 'materialized view', 'foreign table') THEN 'TABLE' WHEN i.type IN ('aggregate', 'function') THEN 'FUNCTION'
-            WHEN i.type = 'foreign-data wrapper' THEN 'FOREIGN DATA WRAPPER' WHEN i.type = 'server' THEN 'FOREIGN SERVER' ELSE upper(i.type) END AS kind,
+       CASE WHEN i.type IN ('table', 'view', 'materialized view', 'foreign table') THEN 'TABLE'
+            WHEN i.type IN ('aggregate', 'function') THEN 'FUNCTION'
+            WHEN i.type = 'foreign-data wrapper' THEN 'FOREIGN DATA WRAPPER' WHEN i.type = 'server' THEN 'FOREIGN SERVER'
+            ELSE upper(i.type) END AS kind,
        pg_get_userbyid(o.owner)::text AS owner, o.extension,
        coalesce(o.acl, o.usual)::text[] AS acl_items, coalesce(p.initprivs, o.usual)::text[] AS acl_initial
 FROM made o
 LEFT JOIN LATERAL (
   SELECT initprivs FROM pg_init_privs WHERE classoid = o.class AND objoid = o.oid AND objsubid = o.sub
   UNION ALL SELECT o.usual || makeaclitem(0, o.owner, 'SELECT', false) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-  WHERE o.class = 'pg_class'::regclass AND o.sub = 0 AND o.oid < 16384 AND c.oid = o.oid AND n.nspname = 'information_schema' AND c.relname !~ '^(_pg_.*|sql_parts|transforms)$'
+  WHERE o.class = 'pg_class'::regclass AND o.sub = 0 AND o.oid < 16384 AND c.oid = o.oid AND n.nspname = 'information_schema'
+    AND c.relname !~ '^(_pg_.*|sql_parts|transforms)$'
   UNION ALL SELECT o.usual || makeaclitem(0, o.owner, 'USAGE', false) FROM pg_namespace n
   WHERE o.class = 'pg_namespace'::regclass AND o.oid < 16384 AND n.oid = o.oid AND n.nspname = 'information_schema'
   LIMIT 1) p ON true

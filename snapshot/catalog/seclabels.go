@@ -24,7 +24,8 @@ type labelRow struct {
 	Schema  string
 }
 
-// readLabels reads the security labels of objects; large objects have their own. A subscription is in a shared catalog, and its labels are too.
+// readLabels reads the security labels of objects; large objects have their own. A subscription is in a shared catalog, and
+// its labels are too.
 func (r *reader) readLabels(ctx context.Context) error {
 	var err error
 	r.labels, err = collect[labelRow](ctx, r, "reading security labels", `

@@ -85,7 +85,8 @@ func (p *planner) addSubscriptions() {
 				name+" SET (run_as_owner = true); END IF; END")
 			p.addAt(StagePublications, s)
 		}
-		d := described{kind: "SUBSCRIPTION", sql: name, name: x.Name, oid: x.OID, owner: x.Owner, comment: x.Comment, labels: x.SecurityLabels, stage: StageLast}
+		d := described{kind: "SUBSCRIPTION", sql: name, name: x.Name, oid: x.OID, owner: x.Owner, comment: x.Comment,
+			labels: x.SecurityLabels, stage: StageLast}
 		d.keepOwner = p.c.ServerVersion < 160000 && p.ownerStays("subscription "+x.Name, x.Owner, x.OwnerSuper)
 		if !d.keepOwner && !p.o.NoOwner {
 			s.SQL = "ALTER SUBSCRIPTION " + name + " OWNER TO " + QuoteIdent(x.Owner)
@@ -93,7 +94,8 @@ func (p *planner) addSubscriptions() {
 		}
 		p.addComment(d)
 		if x.Enabled {
-			p.leaveOut("subscription "+x.Name+" being enabled", "its slot serves the source; when the source is gone, ALTER SUBSCRIPTION … ENABLE and REFRESH PUBLICATION")
+			p.leaveOut("subscription "+x.Name+" being enabled",
+				"its slot serves the source; when the source is gone, ALTER SUBSCRIPTION … ENABLE and REFRESH PUBLICATION")
 		}
 	}
 }

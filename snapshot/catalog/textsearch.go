@@ -87,7 +87,8 @@ WHERE {user n} AND {own pg_ts_dict d} ORDER BY n.nspname, d.dictname`)
 
 // functionName is an SQL expression for a function's name, schema-qualified and quoted; empty where there is none.
 func functionName(oid string) string {
-	return `coalesce((SELECT quote_ident(fn.nspname) || '.' || quote_ident(f.proname) FROM pg_proc f JOIN pg_namespace fn ON fn.oid = f.pronamespace WHERE f.oid = ` + oid + `), '')`
+	return `coalesce((SELECT quote_ident(fn.nspname) || '.' || quote_ident(f.proname) FROM pg_proc f
+		JOIN pg_namespace fn ON fn.oid = f.pronamespace WHERE f.oid = ` + oid + `), '')`
 }
 
 func (r *reader) readTextSearchConfigurations(ctx context.Context) error {

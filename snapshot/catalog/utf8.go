@@ -20,7 +20,8 @@ func checkStrings(v reflect.Value, where string) error {
 	switch v.Kind() {
 	case reflect.String:
 		if !utf8.ValidString(v.String()) {
-			return fmt.Errorf("the catalog entry of %s holds text that is not UTF-8 (%s), which a snapshot's catalog cannot keep; rename or rewrite it on the source",
+			return fmt.Errorf("the catalog entry of %s holds text that is not UTF-8 (%s), which a snapshot's catalog cannot keep; rename "+
+				"or rewrite it on the source",
 				strconv.QuoteToASCII(where), strconv.QuoteToASCII(shorten(v.String(), 60)))
 		}
 	case reflect.Slice:
