@@ -31,7 +31,8 @@ func newRegression() *cobra.Command {
 		Args:  cobra.NoArgs,
 	}
 	o := fidelity.Options{Log: os.Stderr}
-	c.Flags().IntVar(&o.Tests, "tests", 0, "run the tests of another `major version`, where the mirror has no sources of the server's (default: its own)")
+	c.Flags().IntVar(&o.Tests, "tests", 0,
+		"run the tests of another `major version`, where the mirror has no sources of the server's (default: its own)")
 	return compared(c, &o, majors.WithDebian(), fidelity.Regression)
 }
 

@@ -27,9 +27,9 @@ func withoutKeys(script string) string {
 	return regexp.MustCompile(`(?m)^\\(un)?restrict .*\n`).ReplaceAllString(script, "")
 }
 
-// withoutVersions takes out the attribute versions that minor releases since November 2026 keep among a column's options (ATTRIBUTE_VERSION_ATTOPTION,
-// src/include/catalog/pg_attribute.h): they are the server's own, different in every copy, and cannot be set. A pg_dump that does
-// not know of them writes them.
+// withoutVersions takes out the attribute versions that minor releases since November 2026 keep among a column's options
+// (ATTRIBUTE_VERSION_ATTOPTION, src/include/catalog/pg_attribute.h): they are the server's own, different in every copy,
+// and cannot be set. A pg_dump that does not know of them writes them.
 func withoutVersions(script string) string {
 	for _, version := range []string{`(?m)^ALTER [^\n]* SET \(pg_attver=\d+\);\n`, `pg_attver=\d+, |, pg_attver=\d+`} {
 		script = regexp.MustCompile(version).ReplaceAllString(script, "")

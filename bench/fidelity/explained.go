@@ -50,7 +50,8 @@ func multirangesOwner() *regexp.Regexp {
 // withoutNotNulls takes out of statements what makes NOT NULLs, and the space and commas between the rest.
 func withoutNotNulls(text string) string {
 	const name = `("[^"]*"|[\w$]+)`
-	for _, part := range []string{`(?m)^[\w-]+: (ALTER|DO) .* (SET|DROP) NOT NULL('; END IF; END\$_+\$)?$`, `(?m)^[\w-]+: ALTER .* ADD CONSTRAINT ` + name + ` NOT NULL .*$`,
+	for _, part := range []string{`(?m)^[\w-]+: (ALTER|DO) .* (SET|DROP) NOT NULL('; END IF; END\$_+\$)?$`,
+		`(?m)^[\w-]+: ALTER .* ADD CONSTRAINT ` + name + ` NOT NULL .*$`,
 		`(?m)^\s*(CONSTRAINT ` + name + ` )?NOT NULL ` + name + `,?$`, `( CONSTRAINT ` + name + `)? NOT NULL\b`, `[\s,]+`} {
 		text = regexp.MustCompile(part).ReplaceAllString(text, "")
 	}

@@ -53,7 +53,8 @@ func (t *trial) piped(ctx context.Context, name string, major int, server *pgtem
 	return append([]Difference{}, differences(want, got)...), nil
 }
 
-// withoutLibraries takes the functions of the tests' own libraries out of a database, and what needs them: they are compiled for one major version.
+// withoutLibraries takes the functions of the tests' own libraries out of a database, and what needs them: they are
+// compiled for one major version.
 func (t *trial) withoutLibraries(ctx context.Context, name string) error {
 	conn, err := connect(ctx, t.server.ConnString(name), settings())
 	if err != nil {

@@ -76,7 +76,8 @@ func differ(d []Difference, kinds ...Kind) string {
 // PrintTable writes one line for each result, in Markdown.
 func PrintTable(w io.Writer, results []*Result) error {
 	t := tabwriter.NewWriter(w, 0, 0, 1, ' ', 0)
-	fmt.Fprintln(t, "| major\t| copied by\t| entries of pg_dump, globals\t| differ\t| tables\t| differ\t| sequences, large objects\t| differ\t| own DDL\t| differ\t| pg_dump's copy: entries\t| tables\t| seconds\t|")
+	fmt.Fprintln(t, "| major\t| copied by\t| entries of pg_dump, globals\t| differ\t| tables\t| differ\t| sequences, large objects\t| "+
+		"differ\t| own DDL\t| differ\t| pg_dump's copy: entries\t| tables\t| seconds\t|")
 	fmt.Fprintln(t, "|"+strings.Repeat(" ---\t|", 13))
 	for _, r := range results {
 		cells := []string{fmt.Sprint(r.Major), r.Way}

@@ -206,8 +206,8 @@ func (t *trial) elsewhere(ctx context.Context, name string, shot *shot) (r *Resu
 	return r, nil
 }
 
-// newer restores the database with what databases share into a new server of a newer major version, and copies it there by its pg_dump, too: what
-// the newer server tells in another way of both copies is no failure. The rows must be the source's.
+// newer restores the database with what databases share into a new server of a newer major version, and copies it there by
+// its pg_dump, too: what the newer server tells in another way of both copies is no failure. The rows must be the source's.
 func (t *trial) newer(ctx context.Context, name string, shot *shot) (r *Result, err error) {
 	began := time.Now()
 	t.logf("restore into PostgreSQL %d", t.Into)

@@ -50,7 +50,8 @@ func (s Source) Regress(ctx context.Context, server *pgtemp.Server, of int, dir 
 		return nil, err
 	}
 	s.logf("PostgreSQL %d: running its regression tests", d.major)
-	cmd := exec.CommandContext(ctx, filepath.Join(tests.pgRegress(), "pg_regress"), "--bindir="+d.bin(), "--dlpath="+dir, "--inputdir="+dir, "--outputdir="+dir,
+	cmd := exec.CommandContext(ctx, filepath.Join(tests.pgRegress(), "pg_regress"), "--bindir="+d.bin(), "--dlpath="+dir,
+		"--inputdir="+dir, "--outputdir="+dir,
 		"--max-concurrent-tests=20", "--schedule="+filepath.Join(dir, "parallel_schedule"),
 		"--host=127.0.0.1", "--port="+strconv.Itoa(server.Port()), "--user=postgres")
 	cmd.Dir = dir // where it looks for expected/

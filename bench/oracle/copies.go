@@ -189,13 +189,15 @@ func behind(ctx context.Context, s *session) ([]string, error) {
 		if u.descending {
 			farthest, beyond = "min", "<"
 		}
-		rows, err := s.rows(ctx, fmt.Sprintf("SELECT n, f, coalesce(n %s f, true) FROM (SELECT nextval('%s') AS n, (SELECT %s(%s) FROM %s) AS f) AS q",
+		rows, err := s.rows(ctx, fmt.Sprintf("SELECT n, f, coalesce(n %s f, true) FROM (SELECT nextval('%s') AS n, (SELECT %s(%s) FROM "+
+			"%s) AS f) AS q",
 			beyond, u.sequence, farthest, u.column, u.table))
 		if err != nil {
 			return nil, err
 		}
 		if rows[0][2] != "t" {
-			failures = append(failures, fmt.Sprintf("sequence %s gives %s although %s.%s holds %s", u.sequence, rows[0][0], u.table, u.column, rows[0][1]))
+			failures = append(failures,
+				fmt.Sprintf("sequence %s gives %s although %s.%s holds %s", u.sequence, rows[0][0], u.table, u.column, rows[0][1]))
 		}
 	}
 	return failures, nil

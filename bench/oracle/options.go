@@ -95,7 +95,8 @@ func (r Report) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "oracle, seed %d: %d points tried, %d restored equal, %d of them with one table alone, %d refused, %d failures\n",
 		r.Options.Seed, r.Points, r.Restored, r.TablesRestored, r.Refused, len(r.Failures))
-	fmt.Fprintf(&b, "  %d transactions committed, %d rolled back; %d snapshots; killed: stream %d times, snapshot %d times, the server %d times; %d moments without a truth\n",
+	fmt.Fprintf(&b, "  %d transactions committed, %d rolled back; %d snapshots; killed: stream %d times, snapshot %d times, the server "+
+		"%d times; %d moments without a truth\n",
 		r.Committed, r.RolledBack, r.Snapshots, r.StreamKills, r.SnapshotKills, r.Crashes, r.Disturbed)
 	for _, f := range r.Failures {
 		fmt.Fprintf(&b, "  FAILED %s\n", f)

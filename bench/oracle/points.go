@@ -51,7 +51,8 @@ func (o *observer) slotPoint(ctx context.Context) (*point, error) {
 		return nil, err
 	}
 	defer replication.close(ctx) // and with it the slot
-	results, err := replication.conn.Exec(ctx, fmt.Sprintf("CREATE_REPLICATION_SLOT oracle_%d TEMPORARY LOGICAL pgoutput EXPORT_SNAPSHOT", o.taken)).ReadAll()
+	results, err := replication.conn.Exec(ctx,
+		fmt.Sprintf("CREATE_REPLICATION_SLOT oracle_%d TEMPORARY LOGICAL pgoutput EXPORT_SNAPSHOT", o.taken)).ReadAll()
 	if err != nil {
 		return nil, fmt.Errorf("create a slot for a point: %w", err)
 	}

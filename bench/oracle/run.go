@@ -100,7 +100,8 @@ func (r *run) prepare(ctx context.Context) (err error) {
 	if r.source, err = pgtemp.Start(ctx, pgtemp.Options{BinDir: r.PostgreSQL, Dir: filepath.Join(r.Dir, "source"), Settings: settings}); err != nil {
 		return err
 	}
-	throwaway := map[string]string{"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off", "wal_level": "minimal", "max_wal_senders": "0",
+	throwaway := map[string]string{"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off",
+		"wal_level": "minimal", "max_wal_senders": "0",
 		"shared_buffers": "64MB", "autovacuum": "off"}
 	if r.target, err = pgtemp.Start(ctx, pgtemp.Options{BinDir: r.PostgreSQL, Dir: filepath.Join(r.Dir, "target"), Settings: throwaway}); err != nil {
 		return err

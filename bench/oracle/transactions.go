@@ -140,7 +140,8 @@ func (w *writer) truncate(ctx context.Context) error {
 			return err
 		}
 		sql := pick(w.dice, "TRUNCATE app.scratch", "TRUNCATE app.scratch RESTART IDENTITY", "TRUNCATE app.lists CASCADE",
-			"TRUNCATE app.lists RESTART IDENTITY CASCADE", "TRUNCATE app.lists, app.items", "TRUNCATE app.items, app.scratch, app.events RESTART IDENTITY",
+			"TRUNCATE app.lists RESTART IDENTITY CASCADE", "TRUNCATE app.lists, app.items",
+			"TRUNCATE app.items, app.scratch, app.events RESTART IDENTITY",
 			"TRUNCATE app.measures_south", "TRUNCATE app.readings", "TRUNCATE ONLY app.vehicles", "TRUNCATE app.vehicles", "TRUNCATE app.bulk",
 			"TRUNCATE app.nothing")
 		if err := w.s.run(ctx, sql); err != nil {
@@ -160,7 +161,8 @@ func (w *writer) swap(ctx context.Context) error {
 	}
 	tenant := d.IntN(tenants)
 	k := pick(d,
-		keyed{"UPDATE app.documents SET path = $2::text WHERE path = $1::text AND tenant = " + fmt.Sprint(tenant), []any{w.path(), w.path(), w.path()}},
+		keyed{"UPDATE app.documents SET path = $2::text WHERE path = $1::text AND tenant = " + fmt.Sprint(tenant),
+			[]any{w.path(), w.path(), w.path()}},
 		keyed{"UPDATE app.documents SET tenant = $2::int WHERE tenant = $1::int", []any{d.IntN(tenants), tenants + d.IntN(2), d.IntN(tenants)}},
 		keyed{"UPDATE app.settings SET scope = $2::int WHERE scope = $1::int AND name = 'plain'", []any{d.IntN(40), d.IntN(40), d.IntN(40)}},
 		keyed{"UPDATE app.audit SET id = $2::int WHERE id = $1::int", []any{d.IntN(auditRows), d.IntN(auditRows), d.IntN(auditRows)}},

@@ -145,7 +145,8 @@ func accountColumns() []column {
 		{"born", dice.timestamp}, {"seen", func(d dice) any {
 			return d.maybe(pick(d, "infinity", "0044-03-15 12:00:00+02 BC", "2024-10-27 02:30:00.5+01"))
 		}},
-		{"day", dice.date}, {"lasted", dice.interval}, {"clock", func(d dice) any { return d.maybe(pick(d, "00:00:00+15:59", "24:00:00-13", "12:34:56.789+02")) }},
+		{"day", dice.date}, {"lasted", dice.interval},
+		{"clock", func(d dice) any { return d.maybe(pick(d, "00:00:00+15:59", "24:00:00-13", "12:34:56.789+02")) }},
 		{"tags", dice.array}, {"grid", func(d dice) any { return d.maybe(pick(d, "{}", "[-1:0][5:6]={{1,2},{3,NULL}}", "{{1},{2}}")) }},
 		{"settings", func(d dice) any {
 			v := d.json()

@@ -145,7 +145,8 @@ func (w *writer) replicated(ctx context.Context) error {
 	return nil
 }
 
-// resolvePrepared commits or rolls back every prepared transaction a while after it was prepared, also those that a crash of the server left.
+// resolvePrepared commits or rolls back every prepared transaction a while after it was prepared, also those that a crash
+// of the server left.
 func (w *workload) resolvePrepared(ctx context.Context, d dice) error {
 	for ctx.Err() == nil {
 		s, err := connect(ctx, w.db, nil)

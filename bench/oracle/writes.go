@@ -32,7 +32,8 @@ func (w *writer) path() string {
 func (w *writer) write(ctx context.Context) error {
 	writes := []func(context.Context) error{
 		w.writeAccounts, w.writeAccounts, w.writeLedger, w.writeDocuments, w.writeDocuments, w.writeSettings, w.writeEvents, w.writeAudit,
-		w.writeSeats, w.writeCoded, w.writeMeasures, w.writeReadings, w.writeVehicles, w.writeBulk, w.writeLists, w.writeScratch, w.writeOdd, w.writeNothing,
+		w.writeSeats, w.writeCoded, w.writeMeasures, w.writeReadings, w.writeVehicles, w.writeBulk, w.writeLists, w.writeScratch,
+		w.writeOdd, w.writeNothing,
 	}
 	return writes[w.dice.IntN(len(writes))](ctx)
 }
@@ -94,7 +95,8 @@ func (w *writer) writeDocuments(ctx context.Context) error {
 	tenant, path := d.IntN(tenants), w.path()
 	switch n := d.IntN(100); {
 	case n < 30:
-		return w.exec(ctx, "INSERT INTO app.documents VALUES ($1, $2, 1, $3, $4) ON CONFLICT (tenant, path) DO UPDATE SET version = documents.version + 1",
+		return w.exec(ctx, "INSERT INTO app.documents VALUES ($1, $2, 1, $3, $4) ON CONFLICT (tenant, path) DO UPDATE SET version = "+
+			"documents.version + 1",
 			tenant, path, d.story(), d.story())
 	case n < 50:
 		return w.exec(ctx, "UPDATE app.documents SET version = version + 1 WHERE tenant = $1 AND path = $2", tenant, path)
@@ -117,7 +119,8 @@ func (w *writer) writeSettings(ctx context.Context) error {
 	scope, name := d.IntN(40), pick(d, "plain", "tab\t", `back\`, "", "größe", `\N`)
 	switch n := d.IntN(100); {
 	case n < 40:
-		return w.exec(ctx, "INSERT INTO app.settings VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING", d.story(), scope, name, d.float(), d.IntN(9))
+		return w.exec(ctx, "INSERT INTO app.settings VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING",
+			d.story(), scope, name, d.float(), d.IntN(9))
 	case n < 60:
 		return w.exec(ctx, "UPDATE app.settings SET weight = $1 WHERE scope = $2 AND name = $3", d.float(), scope, name)
 	case n < 75:
@@ -136,7 +139,8 @@ func (w *writer) writeEvents(ctx context.Context) error {
 	case n < 45:
 		return w.exec(ctx, "INSERT INTO app.events VALUES ($1, $2, $3, $4, $5)", kind, d.timestamp(), d.float(), d.text(), d.story())
 	case n < 65: // one of many equal ones
-		return w.exec(ctx, "UPDATE app.events SET payload = $2 WHERE ctid = (SELECT ctid FROM app.events WHERE kind = $1 LIMIT 1)", kind, pick[any](d, "same", "", nil))
+		return w.exec(ctx, "UPDATE app.events SET payload = $2 WHERE ctid = (SELECT ctid FROM app.events WHERE kind = $1 LIMIT 1)",
+			kind, pick[any](d, "same", "", nil))
 	case n < 75:
 		return w.exec(ctx, "UPDATE app.events SET kind = kind + 1 WHERE kind = $1", kind)
 	case n < 90:
@@ -164,7 +168,8 @@ func (w *writer) writeSeats(ctx context.Context) error {
 	id := d.IntN(seatRows)
 	switch n := d.IntN(100); {
 	case n < 40: // no ON CONFLICT with a deferrable constraint
-		return w.exec(ctx, "INSERT INTO app.seats SELECT $1::int, $2, $3 WHERE NOT EXISTS (SELECT FROM app.seats WHERE id = $1::int)", id, d.text(), d.story())
+		return w.exec(ctx, "INSERT INTO app.seats SELECT $1::int, $2, $3 WHERE NOT EXISTS (SELECT FROM app.seats WHERE id = $1::int)",
+			id, d.text(), d.story())
 	case n < 60:
 		return w.exec(ctx, "UPDATE app.seats SET holder = $2 WHERE id = $1", id, d.text())
 	case n < 75: // two exchanged in one statement: the constraint is checked at its end, or the transaction's
@@ -194,7 +199,8 @@ func (w *writer) writeMeasures(ctx context.Context) error {
 	id, region := d.IntN(measureRows), w.region()
 	switch n := d.IntN(100); {
 	case n < 35:
-		return w.exec(ctx, "INSERT INTO app.measures VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING", id, region, d.timestamp(), d.float(), d.story())
+		return w.exec(ctx, "INSERT INTO app.measures VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING",
+			id, region, d.timestamp(), d.float(), d.story())
 	case n < 50:
 		return w.exec(ctx, "UPDATE app.measures SET value = $2 WHERE id BETWEEN $1::int AND $1::int + 3", id, d.float())
 	case n < 70: // to another partition

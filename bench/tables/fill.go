@@ -38,6 +38,7 @@ func fill(ctx context.Context, uri string, n int) error {
 			return fmt.Errorf("make tables from %d on: %w", first, err)
 		}
 	}
-	_, err = conn.Exec(ctx, "VACUUM ANALYZE pg_catalog.pg_class, pg_catalog.pg_attribute, pg_catalog.pg_depend, pg_catalog.pg_index, pg_catalog.pg_constraint, pg_catalog.pg_type, pg_catalog.pg_attrdef")
+	_, err = conn.Exec(ctx, "VACUUM ANALYZE pg_catalog.pg_class, pg_catalog.pg_attribute, pg_catalog.pg_depend, pg_catalog.pg_index, "+
+		"pg_catalog.pg_constraint, pg_catalog.pg_type, pg_catalog.pg_attrdef")
 	return err
 }

@@ -145,7 +145,8 @@ func (m *measurement) catalog(ctx context.Context) error {
 		return session(func(q catalog.Querier) (err error) { c, err = catalog.Read(ctx, q); return err })
 	}
 	dump := func() (int, error) {
-		text, err := exec.CommandContext(ctx, m.pgDump, "--schema-only", "--no-sync", "-f", os.DevNull, "-d", m.server.ConnString(database)).CombinedOutput()
+		text, err := exec.CommandContext(ctx, m.pgDump, "--schema-only", "--no-sync", "-f", os.DevNull, "-d",
+			m.server.ConnString(database)).CombinedOutput()
 		if err != nil {
 			return 0, fmt.Errorf("%w: %s", err, text)
 		}
