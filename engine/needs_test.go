@@ -82,3 +82,30 @@ func TestALocaleThatTheServerLacksIsFoundBeforeADatabaseIsMadeWithIt(t *testing.
 		t.Error("a trial left something behind")
 	}
 }
+
+func TestTablesThatAreNotChosenButNeededAreAskedForBeforeARestore(t *testing.T) {
+	db := newDatabase(t)
+	exec(t, db, `CREATE TABLE members (id int PRIMARY KEY)`, `CREATE VIEW logged AS SELECT id FROM members`,
+		`CREATE TABLE notes (id int PRIMARY KEY)`, `INSERT INTO notes VALUES (1)`, `CREATE POLICY p ON notes USING (id IN (SELECT id FROM members))`,
+		`CREATE TABLE ruled (id int PRIMARY KEY)`, `CREATE RULE r AS ON INSERT TO ruled DO ALSO INSERT INTO logged VALUES (NEW.id)`,
+		`CREATE FUNCTION members() RETURNS bigint LANGUAGE sql BEGIN ATOMIC SELECT count(*) FROM members; END`, `CREATE TABLE counted (n bigint DEFAULT members())`,
+		`CREATE TABLE holding (m members)`)
+	place := Place{Repository: t.TempDir() + "/repo"}
+	take(t, place, db)
+	to := newDatabase(t)
+	for table, needed := range map[string]string{"notes": "table public.members (for public.notes)", "ruled": "view public.logged (for public.ruled)",
+		"counted": "table public.members (for public.members)", "holding": "table public.members (for public.holding)"} {
+		_, err := Restore(t.Context(), RestoreOptions{Place: place, To: to, Tables: []string{table}})
+		contains(t, err, "nothing was changed", needed)
+	}
+	if got := value(t, to, "SELECT count(*)::text FROM pg_class WHERE relnamespace = 'public'::regnamespace"); got != "0" {
+		t.Error("a refused restore changed the target")
+	}
+	if _, err := Restore(t.Context(), RestoreOptions{Place: place, To: to, Tables: []string{"notes"}, IntoSchema: "aside"}); err != nil {
+		t.Errorf("a copy, which gets no policies: %v", err)
+	}
+	exec(t, to, `CREATE TABLE members (id int PRIMARY KEY)`)
+	if _, err := Restore(t.Context(), RestoreOptions{Place: place, To: to, Tables: []string{"notes", "counted", "holding"}}); err != nil {
+		t.Errorf("what is needed being there: %v", err)
+	}
+}

@@ -225,7 +225,8 @@ func (r *restore) needExtensions(ctx context.Context, needs map[catalog.NeedKind
 	return nil
 }
 
-// needRequired looks for what the tables need and only the tables are restored without.
+// needRequired looks for what the tables need and is not restored: tables and views that are not chosen, and where only the tables
+// are restored, everything else.
 func (r *restore) needRequired(ctx context.Context, _ map[catalog.NeedKind][]catalog.Need) error {
 	asked := make([]catalog.Statement, len(r.script.Required))
 	for i, required := range r.script.Required {
@@ -238,11 +239,19 @@ func (r *restore) needRequired(ctx context.Context, _ map[catalog.NeedKind][]cat
 			return err
 		}
 	}
-	var missing []string
+	var missing, others []string
 	for i, required := range r.script.Required {
-		if !there[i] {
+		switch {
+		case there[i]:
+		case required.By != "":
+			others = append(others, required.What+" (for "+required.By+")")
+		default:
 			missing = append(missing, required.What)
 		}
+	}
+	if len(others) > 0 {
+		r.lacks.add("tables and views that the tables' types, policies, rules, triggers or functions need: %s; "+
+			"restore these too, make them, or take copies without policies, rules and triggers with --into-schema", fewOf(others, 12))
 	}
 	if len(missing) > 0 {
 		r.lacks.add("objects that the tables need: %s; make them, or bring them along without --table-only", fewOf(missing, 12))

@@ -248,7 +248,7 @@ func (p *planner) requireNeeded() {
 			continue // with its type
 		}
 		what := nameOf(n.object)
-		p.s.Required = append(p.s.Required, Required{what, n.exists})
+		p.s.Required = append(p.s.Required, Required{What: what, Exists: n.exists})
 		p.leaveOut(what, "the tables need it, and it has to be on the target")
 	}
 	clear(p.s.Needed)
@@ -301,7 +301,7 @@ func (p *planner) partNeeds(t *Table) []Ref {
 	return needs
 }
 
-// noteMissing says which kept objects need a table or view that is not restored.
+// noteMissing says which kept objects need a table or view that is not restored, and requires that it is on the target.
 func (p *planner) noteMissing(keep map[Ref]*node) {
 	var nodes []*node
 	for _, n := range keep {
@@ -319,7 +319,12 @@ func (p *planner) noteMissing(keep map[Ref]*node) {
 				(n.ref.Class == ClassRelation && t != nil && slices.Contains(t.Parents, need.OID)) {
 				continue
 			}
-			p.leaveOut(strings.Join(other.key, "."), "it is not among the tables chosen; %s needs it on the target", strings.Join(n.key, "."))
+			by, exists := strings.Join(n.key, "."), other.object.address().exists()
+			p.leaveOut(strings.Join(other.key, "."), "it is not among the tables chosen; %s needs it on the target", by)
+			if n.exists != "" {
+				exists = n.exists + " OR " + exists // what is there already has all that it needs
+			}
+			p.s.Required = append(p.s.Required, Required{What: nameOf(other.object), Exists: exists, By: by})
 		}
 	}
 }

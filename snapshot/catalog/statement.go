@@ -91,7 +91,8 @@ type Script struct {
 	LeftOut    []LeftOut
 	// Needs are what has to be on the target already.
 	Needs []Need
-	// Required are objects that have to be there too, where TablesOnly leaves them out.
+	// Required are objects that have to be there too: tables and views that a subset's tables need and that are not chosen,
+	// and all that these need where TablesOnly leaves it out.
 	Required []Required
 	// Tables and Sequences give the new name of every restored table and of every
 	// sequence whose value is to be set, by the source's oid. Those of an extension's configuration are among them.
@@ -107,5 +108,6 @@ type Script struct {
 // Required is an object that a script takes for granted.
 type Required struct {
 	What   string // "type app.mood", for people
-	Exists string // an SQL expression that is true if it is on the target
+	Exists string // an SQL expression that is true if it is on the target, or what needs it
+	By     string // what needs a table or view that is not chosen; empty where TablesOnly leaves it out
 }
