@@ -187,6 +187,10 @@ func (a *assembly) attachDependencies() {
 	for _, e := range a.c.Extensions {
 		extensions[e.OID] = e.Name
 	}
+	indexed := map[Ref]Ref{} // the table of each index
+	for _, i := range a.indexes {
+		indexed[Ref{ClassRelation, i.OID}] = Ref{ClassRelation, i.Relation}
+	}
 	for _, d := range a.dependencies {
 		from := Ref{Class(d.Class), d.Object}
 		if d.Type == "x" {
@@ -205,6 +209,10 @@ func (a *assembly) attachDependencies() {
 		}
 		if ok && a.needs[to] != slot {
 			*slot = append(*slot, to)
+		}
+		// What names an index needs its table too.
+		if of, isIndex := indexed[to]; isIndex && d.Type == "n" && a.needs[of] != nil && a.needs[of] != slot {
+			*slot = append(*slot, of)
 		}
 	}
 	for _, slot := range a.needs {

@@ -49,6 +49,7 @@ type planner struct {
 	sequences    map[uint32]*Sequence
 	owned        map[uint32][]*Sequence // by owning table
 	constraints  map[uint32]*Constraint // those with an index
+	indexes      map[uint32]bool        // those of tables
 	indexName    map[uint32]Name
 	selected     map[uint32]bool // tables in the script
 	extensions   map[string]bool // those whose configuration is in the script
@@ -114,7 +115,7 @@ func newPlanner(c *Catalog, o DDLOptions) *planner {
 		nodes: map[Ref]*node{}, names: newNamer(), dependsOf: map[Ref][]Ref{},
 		schemas: map[string]uint32{}, tables: map[uint32]*Table{}, views: map[uint32]*View{},
 		sequences: map[uint32]*Sequence{}, owned: map[uint32][]*Sequence{}, constraints: map[uint32]*Constraint{},
-		indexName: map[uint32]Name{}, selected: map[uint32]bool{}, extensions: map[string]bool{},
+		indexes: map[uint32]bool{}, indexName: map[uint32]Name{}, selected: map[uint32]bool{}, extensions: map[string]bool{},
 	}
 	for _, n := range c.Schemas {
 		p.schemas[n.Name] = n.OID
@@ -127,6 +128,9 @@ func newPlanner(c *Catalog, o DDLOptions) *planner {
 			if k := &t.Constraints[j]; k.Kind == "p" || k.Kind == "u" || k.Kind == "x" {
 				p.constraints[k.OID] = k
 			}
+		}
+		for j := range t.Indexes {
+			p.indexes[t.Indexes[j].OID] = true
 		}
 	}
 	for oid, in := range p.selected {

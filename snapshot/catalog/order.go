@@ -230,12 +230,12 @@ func (p *planner) splitNode(n *node, without func(Ref) bool) {
 	n.needs = slices.DeleteFunc(slices.Clone(needs), without)
 }
 
-// findLate moves to post-data what needs a primary key or something so moved: defaults and CHECK constraints
-// alone, views get a first step in pre-data, functions and materialized views wait as a whole.
+// findLate moves to post-data what needs a primary key, or names an index as a regclass, or needs something so moved: defaults and
+// CHECK constraints alone, views get a first step in pre-data, functions and materialized views wait as a whole.
 func (p *planner) findLate(nodes []*node) []*node {
 	late := map[Ref]bool{}
 	isLate := func(r Ref) bool {
-		return late[r] || (r.Class == ClassConstraint && p.constraints[r.OID] != nil)
+		return late[r] || r.Class == ClassConstraint && p.constraints[r.OID] != nil || r.Class == ClassRelation && p.indexes[r.OID]
 	}
 	for moved := true; moved; {
 		moved = false

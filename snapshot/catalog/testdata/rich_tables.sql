@@ -197,3 +197,11 @@ DO $$ BEGIN
     ALTER TABLE ONLY more.lax ALTER a DROP NOT NULL, ALTER e DROP NOT NULL, ALTER f SET NOT NULL;
   END IF;
 END $$;
+-- Indexes named as values: by a view, a function, a materialized view, a default and a check of a domain.
+CREATE TABLE more.named_index (a integer PRIMARY KEY, b text);
+CREATE INDEX named_index_b ON more.named_index (b);
+CREATE VIEW more.names_index AS SELECT 'more.named_index_b'::regclass AS i, pg_relation_size('more.named_index_pkey'::regclass) AS size;
+CREATE VIEW more.over_names_index AS SELECT i FROM more.names_index;
+CREATE FUNCTION more.names_index_too() RETURNS regclass LANGUAGE sql BEGIN ATOMIC SELECT 'more.named_index_b'::regclass; END;
+CREATE MATERIALIZED VIEW more.names_index_late AS SELECT more.names_index_too() AS i, 'more.named_index_pkey'::regclass AS k;
+CREATE DOMAIN more.names_index_domain AS integer DEFAULT (more.names_index_too()::oid > 0)::integer;
