@@ -329,6 +329,7 @@ func (p *planner) addColumns(family []*Table, added []addedColumn) {
 		f, n := p.form(t), p.nodes[t.ref()]
 		p.alterColumns(&f, n, true)
 		p.addColumnComments(&f, true)
+		p.addIdentitySequences(&f, true)
 		for i := range t.Constraints {
 			k := &t.Constraints[i]
 			if !f.lateConstraint(k) || !k.Validated || n.detached(Ref{ClassConstraint, k.OID}) {

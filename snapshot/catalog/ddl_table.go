@@ -137,7 +137,7 @@ func (t *Table) create(p *planner, n *node) {
 	p.noteParents(&f)
 	p.alterColumns(&f, n, false)
 	p.addTableProperties(&f, n)
-	p.addIdentitySequences(&f)
+	p.addIdentitySequences(&f, false)
 }
 
 func (t *Table) address() address { return relationAddress(t.sqlKind(), Name{t.Schema, t.Name}) }
@@ -250,7 +250,8 @@ func (p *planner) addTableProperties(f *tableForm, n *node) {
 		name := p.nameOf(f, k)
 		comment := described{kind: "CONSTRAINT", sql: QuoteIdent(name) + " ON " + f.name.SQL(), name: name + " on " + f.name.String(),
 			oid: k.OID, table: t.OID, comment: k.Comment}
-		if k.Kind != "c" && k.Kind != "n" || !k.Validated || n.detached(Ref{ClassConstraint, k.OID}) || f.lateConstraint(k) || p.comesLate(f, k) {
+		// What a parent hands on comes with the parent's, which may be late for many reasons.
+		if k.Kind != "c" && k.Kind != "n" || !k.Validated || n.detached(Ref{ClassConstraint, k.OID}) || f.lateConstraint(k) || !f.says(k) {
 			comment.stage = StageGrants
 		}
 		if k.Kind == "n" && name != k.Name {
@@ -275,11 +276,12 @@ func (p *planner) addColumnComments(f *tableForm, late bool) {
 	}
 }
 
-// addIdentitySequences adds what the identity columns' sequences have beyond
-// their options. Their owner is the table's.
-func (p *planner) addIdentitySequences(f *tableForm) {
+// addIdentitySequences adds what the sequences of the identity columns that CREATE TABLE makes, or of those that come later,
+// have beyond their options. Their owner is the table's.
+func (p *planner) addIdentitySequences(f *tableForm, late bool) {
 	for _, q := range p.owned[f.t.OID] {
-		if !q.Identity {
+		i := slices.IndexFunc(f.t.Columns, func(c Column) bool { return c.Attnum == q.OwnerColumn })
+		if !q.Identity || f.late(f.t, i) != late {
 			continue
 		}
 		name := p.s.Sequences[q.OID]

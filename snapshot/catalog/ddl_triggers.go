@@ -74,9 +74,9 @@ func (p *planner) addTrigger(g *Trigger, oid uint32, relation Name, kind string)
 		s.undo = "DROP TRIGGER IF EXISTS " + QuoteIdent(g.Name) + " ON " + relation.SQL()
 		p.addAt(StageTriggers, s)
 		s.undo = ""
-		p.addComment(described{kind: "TRIGGER", sql: QuoteIdent(g.Name) + " ON " + relation.SQL(), name: s.Name, oid: g.OID, table: oid,
-			comment: g.Comment, stage: StageGrants})
 	}
+	p.addComment(described{kind: "TRIGGER", sql: QuoteIdent(g.Name) + " ON " + relation.SQL(), name: s.Name, oid: g.OID, table: oid,
+		comment: g.Comment, stage: StageGrants})
 	if enabled := enabledSQL(g.Enabled); enabled != "" {
 		s.SQL = "ALTER TABLE " + relation.SQL() + " " + enabled + " TRIGGER " + QuoteIdent(g.Name)
 		if kind == "TABLE" {

@@ -144,7 +144,7 @@ SELECT t.oid, t.tgrelid AS relation, t.tgname::text AS name, pg_get_triggerdef(t
        t.tgparentid <> 0 AS cloned, t.tgfoid AS function, t.tgconstrrelid AS references, coalesce(note.description, '') AS comment
 FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_namespace n ON n.oid = c.relnamespace {note pg_trigger t}
 LEFT JOIN pg_constraint k ON k.oid = t.tgconstraint
-WHERE (t.tgparentid = 0 AND NOT t.tgisinternal OR t.tgparentid <> 0 AND t.tgenabled <> 'O' AND coalesce(k.contype, 't') = 't')
+WHERE (t.tgparentid = 0 AND NOT t.tgisinternal OR t.tgparentid <> 0 AND (t.tgenabled <> 'O' OR note.description IS NOT NULL) AND coalesce(k.contype, 't') = 't')
   AND c.relkind IN ('r', 'p', 'f', 'v', 'm') AND c.relpersistence <> 't' AND {user n} AND {held c}
 ORDER BY t.tgrelid, t.tgname`)
 	if err != nil {

@@ -51,7 +51,8 @@ func TestEveryTableAloneCanBeRestoredIntoAnEmptyDatabase(t *testing.T) {
 	run(t, target, "CREATE SCHEMA ext; CREATE EXTENSION hstore SCHEMA ext; CREATE EXTENSION btree_gist SCHEMA public; CREATE EXTENSION citext SCHEMA ext; GRANT USAGE ON SCHEMA ext TO PUBLIC")
 	// A policy, a rule or a function of these names other tables, which must be on the target.
 	with := map[string][]string{"app.orders": {"app.users"}, "app.no_identity": {"app.nothing"}, "more.p2": {"more.p1"}, "more.order_values": {"more.order_leaf", "more.order_aside"},
-		"kit.checked": {"kit.keyed"}, "kit.of_checked": {"kit.keyed"}}
+		"kit.checked": {"kit.keyed"}, "kit.of_checked": {"kit.keyed"}, "more.circular_child": {"more.circular"},
+		"more.waiting": {"more.named_index"}, "more.waiting_child": {"more.named_index"}}
 	for _, table := range c.Tables {
 		name := table.Schema + "." + table.Name
 		tx, err := target.Begin(t.Context())

@@ -158,7 +158,7 @@ type Trigger struct {
 	Name        string
 	Definition  string   `json:",omitzero"` // pg_get_triggerdef
 	Enabled     string   `json:",omitzero"` // pg_trigger.tgenabled
-	Cloned      bool     `json:",omitzero"` // from the partitioned table's; here because Enabled is not O
+	Cloned      bool     `json:",omitzero"` // from the partitioned table's; here because Enabled is not O or it has a comment
 	Function    uint32   `json:",omitzero"`
 	References  uint32   `json:",omitzero"` // FROM table of a constraint trigger
 	Comment     string   `json:",omitzero"`

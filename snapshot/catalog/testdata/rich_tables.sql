@@ -205,3 +205,19 @@ CREATE VIEW more.over_names_index AS SELECT i FROM more.names_index;
 CREATE FUNCTION more.names_index_too() RETURNS regclass LANGUAGE sql BEGIN ATOMIC SELECT 'more.named_index_b'::regclass; END;
 CREATE MATERIALIZED VIEW more.names_index_late AS SELECT more.names_index_too() AS i, 'more.named_index_pkey'::regclass AS k;
 CREATE DOMAIN more.names_index_domain AS integer DEFAULT (more.names_index_too()::oid > 0)::integer;
+-- Comments on what a parent hands on later than it makes the child: in a circle, after a primary key, with a column.
+CREATE TABLE more.circular (x integer);
+CREATE FUNCTION more.circular_ok(integer) RETURNS boolean LANGUAGE sql BEGIN ATOMIC SELECT count(*) >= 0 FROM more.circular; END;
+ALTER TABLE more.circular ADD CONSTRAINT circular_check CHECK (more.circular_ok(x));
+CREATE TABLE more.circular_child () INHERITS (more.circular);
+COMMENT ON CONSTRAINT circular_check ON more.circular_child IS 'of a circle';
+CREATE TABLE more.waiting (x integer CONSTRAINT waits CHECK (x > 0 OR more.names_index_too() IS NOT NULL));
+CREATE TABLE more.waiting_child () INHERITS (more.waiting);
+COMMENT ON CONSTRAINT waits ON more.waiting_child IS 'after an index';
+COMMENT ON CONSTRAINT c_positive ON more.order_aside IS 'the column is there, the constraint comes';
+-- What the sequence of an identity column has that comes behind others.
+COMMENT ON SEQUENCE more.order_leaf_l2_seq IS 'of a column that comes later';
+GRANT SELECT ON SEQUENCE more.order_leaf_l2_seq TO cat_reader;
+-- Comments on what partitions have from a partitioned table's trigger, disabled or not.
+COMMENT ON TRIGGER on_partitioned ON more.measures_c IS 'of a disabled clone';
+COMMENT ON TRIGGER on_partitioned ON more.measures_a IS 'of a clone';
