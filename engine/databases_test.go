@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"os"
 	osexec "os/exec"
 	"path/filepath"
@@ -10,18 +11,16 @@ import (
 	"github.com/pgrecall/pgrecall/engine/pgtemp"
 )
 
-// dumpDatabase is what pg_dump --create says of a database's objects and of the database.
-func dumpDatabase(t *testing.T, s *pgtemp.Server, name string) string {
+// dumped is what a program of PostgreSQL says, pg_dump or pg_dumpall, without what differs from run to run. The variable names another
+// than the server's.
+func dumped(t *testing.T, s *pgtemp.Server, program, variable string, args ...string) string {
 	t.Helper()
-	program := filepath.Join(s.BinDir(), "pg_dump")
-	if other := os.Getenv("PGRECALL_TEST_PG_DUMP"); other != "" {
-		program = other
+	path := cmp.Or(os.Getenv(variable), filepath.Join(s.BinDir(), program))
+	out, err := osexec.CommandContext(t.Context(), path, args...).Output()
+	if exit, ok := err.(*osexec.ExitError); ok {
+		t.Fatalf("%s: %s", program, exit.Stderr)
 	}
-	out, err := osexec.CommandContext(t.Context(), program, "--create", "--schema-only", "-d", s.ConnString(name)).Output()
 	if err != nil {
-		if exit, ok := err.(*osexec.ExitError); ok {
-			t.Fatalf("pg_dump: %s", exit.Stderr)
-		}
 		t.Fatal(err)
 	}
 	var lines []string
@@ -31,6 +30,12 @@ func dumpDatabase(t *testing.T, s *pgtemp.Server, name string) string {
 		}
 	}
 	return strings.Join(lines, "")
+}
+
+// dumpDatabase is what pg_dump --create says of a database's objects and of the database.
+func dumpDatabase(t *testing.T, s *pgtemp.Server, name string) string {
+	t.Helper()
+	return dumped(t, s, "pg_dump", "PGRECALL_TEST_PG_DUMP", "--create", "--schema-only", "-d", s.ConnString(name))
 }
 
 // shop are statements for a database with every property, run as one statement each on the server's first database.

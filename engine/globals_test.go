@@ -3,7 +3,6 @@ package engine
 import (
 	"fmt"
 	"os"
-	osexec "os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -49,27 +48,11 @@ func tablespaceDir(t *testing.T, s *pgtemp.Server, name string) string {
 // inPlace is the location of a tablespace within the data directory: its oid there.
 var inPlace = regexp.MustCompile(`pg_tblspc/\d+`)
 
-// dumpGlobals is what pg_dumpall says of the globals, without what differs from run to run.
+// dumpGlobals is what pg_dumpall says of the globals.
 func dumpGlobals(t *testing.T, s *pgtemp.Server) string {
 	t.Helper()
-	program := filepath.Join(s.BinDir(), "pg_dumpall")
-	if other := os.Getenv("PGRECALL_TEST_PG_DUMPALL"); other != "" {
-		program = other
-	}
-	out, err := osexec.CommandContext(t.Context(), program, "--globals-only", "-d", s.ConnString("postgres")).Output()
-	if err != nil {
-		if exit, ok := err.(*osexec.ExitError); ok {
-			t.Fatalf("pg_dumpall: %s", exit.Stderr)
-		}
-		t.Fatal(err)
-	}
-	var lines []string
-	for line := range strings.Lines(string(out)) {
-		if !strings.HasPrefix(line, `\restrict`) && !strings.HasPrefix(line, `\unrestrict`) {
-			lines = append(lines, inPlace.ReplaceAllString(line, "pg_tblspc"))
-		}
-	}
-	return strings.Join(lines, "")
+	text := dumped(t, s, "pg_dumpall", "PGRECALL_TEST_PG_DUMPALL", "--globals-only", "-d", s.ConnString("postgres"))
+	return inPlace.ReplaceAllString(text, "pg_tblspc")
 }
 
 // globals are statements for every form of what databases share.

@@ -31,7 +31,9 @@ type history struct {
 	// statements are the DDL after the snapshot, in order.
 	statements []statement
 	sequences  sequences
-	tables     map[uint32]*pastTable
+	// sampled are, by their ends, the segments read so far, as far as they tell of sequences.
+	sampled map[format.LSN]format.SegmentHead
+	tables  map[uint32]*pastTable
 	// stored are the tables' stored generated columns.
 	stored map[uint32]map[string]bool
 	// forms are what nobody announced; nil: the snapshot does not know the tables' forms.
@@ -72,7 +74,8 @@ type statement struct {
 
 // newHistory makes the one pass. It reads no change of any table.
 func newHistory(ctx context.Context, h *holding, c plan.Choice, body *format.Body, objects *catalog.Catalog) (*history, error) {
-	p := &history{held: h, choice: c, body: body, rows: map[uint32]*format.TableData{}, tables: map[uint32]*pastTable{}, stored: storedColumns(objects)}
+	p := &history{held: h, choice: c, body: body, rows: map[uint32]*format.TableData{}, tables: map[uint32]*pastTable{}, stored: storedColumns(objects),
+		sampled: map[format.LSN]format.SegmentHead{}}
 	p.reached = point(c.Base.From, 0, c.Base.FromTime)
 	for i := range body.Tables {
 		p.rows[body.Tables[i].OID] = &body.Tables[i]
@@ -94,6 +97,7 @@ func newHistory(ctx context.Context, h *holding, c plan.Choice, body *format.Bod
 				s.From, s.To, s.From)
 		}
 		publication = head.Publication
+		p.noteSamples(head)
 		past := pastSegment{Segment: s, lanes: map[uint32]bool{}}
 		if i > 0 {
 			past.past = segments[i-1].To

@@ -1,8 +1,6 @@
 package engine
 
 import (
-	osexec "os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -107,17 +105,7 @@ func TestPgDumpSeesTheSameLargeObjects(t *testing.T) {
 		t.Errorf("at the snapshot's own instant all is exact, and it is said: %s", said)
 	}
 	dump := func(db string) string {
-		out, err := osexec.CommandContext(t.Context(), filepath.Join(server.BinDir(), "pg_dump"), "--no-sync", "-d", db).Output()
-		if err != nil {
-			t.Fatal(err)
-		}
-		var lines []string
-		for line := range strings.Lines(string(out)) {
-			if !strings.HasPrefix(line, `\restrict`) && !strings.HasPrefix(line, `\unrestrict`) {
-				lines = append(lines, line)
-			}
-		}
-		return strings.Join(lines, "")
+		return dumped(t, server, "pg_dump", "PGRECALL_TEST_PG_DUMP", "--no-sync", "-d", db)
 	}
 	if a, b := dump(db), dump(to); a != b {
 		t.Errorf("pg_dump of source and copy differ, in %d and %d bytes", len(a), len(b))

@@ -94,13 +94,13 @@ func (p *history) sampleSequences(ctx context.Context) error {
 	var earlier []format.SegmentHead
 	for later := true; later && first > 0; {
 		first--
-		seg, err := p.held.openSegment(ctx, chain[first])
+		head, err := p.samples(ctx, chain[first])
 		if err != nil {
 			return err
 		}
 		// The last of them was begun before the snapshot, and may have been read after it.
-		later = seg.Head().SampledAt == 0 || seg.Head().SampledAt >= oldest
-		earlier = append(earlier, seg.Head())
+		later = head.SampledAt == 0 || head.SampledAt >= oldest
+		earlier = append(earlier, head)
 	}
 	for _, head := range slices.Backward(earlier) {
 		p.sequences.take(head)
@@ -109,11 +109,28 @@ func (p *history) sampleSequences(ctx context.Context) error {
 		if p.sequences.settled() {
 			return nil
 		}
-		seg, err := p.held.openSegment(ctx, s)
+		head, err := p.samples(ctx, s)
 		if err != nil {
 			return err
 		}
-		p.sequences.take(seg.Head())
+		p.sequences.take(head)
 	}
 	return nil
+}
+
+// noteSamples keeps of a segment what it tells of sequences.
+func (p *history) noteSamples(head format.SegmentHead) {
+	p.sampled[head.To] = format.SegmentHead{To: head.To, Sequences: head.Sequences, SampledAt: head.SampledAt, Unsampled: head.Unsampled}
+}
+
+// samples are what a segment tells of sequences. One that was read already is not read again.
+func (p *history) samples(ctx context.Context, s plan.Segment) (format.SegmentHead, error) {
+	if _, read := p.sampled[s.To]; !read {
+		seg, err := p.held.openSegment(ctx, s)
+		if err != nil {
+			return format.SegmentHead{}, err
+		}
+		p.noteSamples(seg.Head())
+	}
+	return p.sampled[s.To], nil
 }

@@ -45,6 +45,10 @@ func readUnpublished(ctx context.Context, conn *pgx.Conn) (string, error) {
 	for _, t := range unlisted {
 		names = append(names, quote(t.schema, t.name))
 	}
+	const most = 12
+	if more := len(names) - most; more > 0 {
+		names = append(names[:most], fmt.Sprintf("and %d more", more))
+	}
 	return strings.Join(names, ", "), nil
 }
 

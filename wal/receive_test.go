@@ -1,9 +1,13 @@
 package wal
 
 import (
+	"context"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/jackc/pgx/v5"
 
 	"github.com/pgrecall/pgrecall/format"
 )
@@ -202,6 +206,34 @@ func TestSequencesAreSampledWithEachSegment(t *testing.T) {
 	}
 	if err := stop(); err != nil {
 		t.Error(err)
+	}
+}
+
+// One that is locked is told to be unread, and what it gave comes with a later segment.
+func TestALockedSequenceIsToldToBeUnread(t *testing.T) {
+	s := newSource(t, sharedServer(t), "sequence_locked")
+	s.exec("create sequence free", "create sequence held")
+	holder, err := pgx.ConnectConfig(t.Context(), s.config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer holder.Close(context.Background())
+	if _, err := holder.Exec(t.Context(), "begin; select nextval('held'); alter sequence held rename to renamed"); err != nil {
+		t.Fatal(err)
+	}
+	var oid uint32
+	s.scan("select 'held'::regclass::oid", &oid)
+	sink := newSink(t)
+	s.once(sink)
+	if h := sink.last(); !slices.Equal(h.Unsampled, []uint32{oid}) || len(h.Sequences) != 1 || h.Sequences[0].Name != "free" {
+		t.Errorf("while it is locked: %+v, unread %v", h.Sequences, h.Unsampled)
+	}
+	if _, err := holder.Exec(t.Context(), "commit"); err != nil {
+		t.Fatal(err)
+	}
+	s.once(sink)
+	if h := sink.last(); len(h.Unsampled) != 0 || !slices.Contains(h.Sequences, format.SequenceSample{OID: oid, Schema: "public", Name: "renamed", Value: 1, Called: true}) {
+		t.Errorf("afterwards: %+v, unread %v", h.Sequences, h.Unsampled)
 	}
 }
 

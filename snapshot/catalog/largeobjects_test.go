@@ -53,8 +53,8 @@ func TestLargeObjectsKeepTheirOIDsOwnersGrantsAndComments(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var decoded catalog.Catalog
-	if err := json.Unmarshal(encoded, &decoded); err != nil {
+	decoded, err := catalog.Decode(encoded)
+	if err != nil {
 		t.Fatal(err)
 	}
 	l = &decoded.LargeObjects

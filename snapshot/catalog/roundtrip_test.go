@@ -261,12 +261,12 @@ func TestTheModelSurvivesJSONAndTheTextIsAlwaysTheSame(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var decoded catalog.Catalog
-	if err := json.Unmarshal(encoded, &decoded); err != nil {
+	decoded, err := catalog.Decode(encoded)
+	if err != nil {
 		t.Fatal(err)
 	}
-	equal(t, "DDL before and after JSON", first, text(ddl(t, &decoded, catalog.DDLOptions{})))
-	again, _ := json.Marshal(&decoded)
+	equal(t, "DDL before and after JSON", first, text(ddl(t, decoded, catalog.DDLOptions{})))
+	again, _ := json.Marshal(decoded)
 	equal(t, "JSON before and after JSON", string(encoded), string(again))
 	for range 3 {
 		equal(t, "DDL of one database", first, text(ddl(t, read(t, source), catalog.DDLOptions{})))
