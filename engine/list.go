@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -30,10 +31,12 @@ type SourceInfo struct {
 	SystemID    string         `json:"system_identifier"`
 	DatabaseOID uint32         `json:"database_oid"`
 	Snapshots   []SnapshotInfo `json:"snapshots"`
-	Logs        []LogInfo      `json:"logs"`
-	Windows     []Window       `json:"windows"`
-	Gaps        []GapInfo      `json:"gaps"`
-	StoredBytes int64          `json:"stored_bytes"`
+	// Versions are of the catalog alone, taken by Stream after DDL.
+	Versions    []VersionInfo `json:"catalog_versions,omitempty"`
+	Logs        []LogInfo     `json:"logs"`
+	Windows     []Window      `json:"windows"`
+	Gaps        []GapInfo     `json:"gaps"`
+	StoredBytes int64         `json:"stored_bytes"`
 }
 
 // SnapshotInfo is a snapshot as its envelope tells it.
@@ -53,6 +56,15 @@ type SnapshotInfo struct {
 	Encoding      string     `json:"encoding"`
 	// Inexact counts what a restore from it does not bring back as it was; nil: it was not counted.
 	Inexact *format.Inexact `json:"inexact,omitempty"`
+}
+
+// VersionInfo is a version of the catalog as its envelope tells it.
+type VersionInfo struct {
+	ID          uuid.UUID  `json:"id"`
+	LSN         format.LSN `json:"lsn"`
+	Time        time.Time  `json:"time"`
+	Log         uuid.UUID  `json:"log"`
+	StoredBytes int64      `json:"stored_bytes"`
 }
 
 // LogInfo is a log as its names tell it.
@@ -124,6 +136,9 @@ func listSource(ctx context.Context, s *repository.Source) (*SourceInfo, error) 
 	}
 	for i := len(h.bases) - 1; i >= 0; i-- {
 		info.Snapshots = append(info.Snapshots, snapshotInfo(&h.bases[i]))
+	}
+	for _, v := range slices.Backward(h.versions) {
+		info.Versions = append(info.Versions, VersionInfo{ID: v.Envelope.ID, LSN: v.From, Time: v.FromTime, Log: v.Envelope.Log, StoredBytes: v.Envelope.Body.Size})
 	}
 	for i, l := range h.logs {
 		li := LogInfo{Log: l.Start.Log, From: l.Start.ConsistentPoint, To: h.chains[i].To, Segments: len(l.Segments)}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -175,6 +176,8 @@ type holding struct {
 	chains    []plan.Chain
 	holes     []plan.Hole
 	bases     []plan.Base
+	// versions are those of the catalog alone, as bases are of snapshots: newest first.
+	versions []plan.Base
 }
 
 // hold lists a source.
@@ -192,6 +195,9 @@ func hold(ctx context.Context, s *repository.Source) (*holding, error) {
 		h.chains = append(h.chains, chain)
 		h.holes = append(h.holes, holes...)
 	}
-	h.bases = plan.Bases(h.envelopes, h.chains)
+	version := func(e *format.Envelope) bool { return e.CatalogVersion }
+	snapshot := func(e *format.Envelope) bool { return !e.CatalogVersion }
+	h.bases = plan.Bases(slices.DeleteFunc(slices.Clone(h.envelopes), version), h.chains)
+	h.versions = plan.Bases(slices.DeleteFunc(slices.Clone(h.envelopes), snapshot), h.chains)
 	return h, nil
 }

@@ -111,7 +111,7 @@ func (o *SnapshotOptions) parsed() (options snapshot.Options, err error) {
 		return options, usagef("--schema-only takes no rows of any table; leave out what chooses tables")
 	}
 	if o.SchemaOnly {
-		options.Selection.ExcludeTables, options.LargeObjects = []string{"*.*"}, snapshot.LargeObjectsNever
+		options.Selection, options.LargeObjects = noRows(), snapshot.LargeObjectsNever
 	}
 	return options, nil
 }
@@ -182,7 +182,26 @@ func joinable(ctx context.Context, source *repository.Source, conn *pgx.Conn, tr
 }
 
 // takeSnapshot cleans what interrupted snapshots left, takes a snapshot and publishes it.
-func takeSnapshot(ctx context.Context, source *repository.Source, config *pgx.ConnConfig, joins *format.LogStart, o snapshot.Options, tracer Tracer) (_ *SnapshotResult, err error) {
+func takeSnapshot(ctx context.Context, source *repository.Source, config *pgx.ConnConfig, joins *format.LogStart, o snapshot.Options, tracer Tracer) (*SnapshotResult, error) {
+	taken, err := takeEither(ctx, source, config, joins, o, tracer, false)
+	if errors.Is(err, snapshot.ErrOtherDatabase) {
+		tracer.Note(Note{LevelWarn, fmt.Sprintf("the snapshot joins no log, and only its own instant can be restored: %v", err)})
+		taken, err = takeEither(ctx, source, config, nil, o, tracer, false)
+	}
+	return taken, err
+}
+
+// takeVersion takes a version of the catalog alone, which joins the log.
+func takeVersion(ctx context.Context, source *repository.Source, config *pgx.ConnConfig, joins *format.LogStart, o snapshot.Options, tracer Tracer) (*SnapshotResult, error) {
+	o.Selection, o.LargeObjects = noRows(), snapshot.LargeObjectsNever
+	return takeEither(ctx, source, config, joins, o, tracer, true)
+}
+
+// noRows chooses no table.
+func noRows() catalog.Selection { return catalog.Selection{ExcludeTables: []string{"*.*"}} }
+
+// takeEither takes a snapshot, or a version of the catalog.
+func takeEither(ctx context.Context, source *repository.Source, config *pgx.ConnConfig, joins *format.LogStart, o snapshot.Options, tracer Tracer, version bool) (_ *SnapshotResult, err error) {
 	cleaned, err := source.Clean(ctx)
 	if err != nil {
 		return nil, err
@@ -199,11 +218,6 @@ func takeSnapshot(ctx context.Context, source *repository.Source, config *pgx.Co
 	o.ID, o.Joins, o.Tracer = run.ID(), joins, watch
 	o.Forms = func(ctx context.Context, q catalog.Querier) (*format.Forms, error) { return wal.ReadForms(ctx, q) }
 	taken, err := snapshot.Take(ctx, config, o, run)
-	if errors.Is(err, snapshot.ErrOtherDatabase) {
-		tracer.Note(Note{LevelWarn, fmt.Sprintf("the snapshot joins no log, and only its own instant can be restored: %v", err)})
-		o.Joins = nil
-		taken, err = snapshot.Take(ctx, config, o, run)
-	}
 	if unmatched := new(catalog.UnmatchedError); errors.As(err, &unmatched) {
 		return nil, windowf("nothing matches: %w", err)
 	}
@@ -214,7 +228,9 @@ func takeSnapshot(ctx context.Context, source *repository.Source, config *pgx.Co
 	if taken.Envelope.SystemID != source.SystemID || taken.Envelope.DatabaseOID != source.DatabaseOID {
 		return nil, usagef("the connection reached another server than a moment ago; name one host")
 	}
-	taken.Envelope.Inexact = inexact(taken)
+	if taken.Envelope.CatalogVersion = version; !version {
+		taken.Envelope.Inexact = inexact(taken)
+	}
 	if err := run.Publish(ctx, &taken.Envelope, &taken.Body, time.Now); err != nil {
 		return nil, err
 	}

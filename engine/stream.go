@@ -36,8 +36,8 @@ type StreamOptions struct {
 	NoRolePasswords bool
 	Tracer          Tracer
 
-	// supplyAgain replaces the constant of that name in a test.
-	supplyAgain time.Duration
+	// supplyAgain, versionAgain and versionWait replace the constants of those names in a test.
+	supplyAgain, versionAgain, versionWait time.Duration
 }
 
 // StreamResult says what was made durable.
@@ -225,11 +225,25 @@ func (s *stream) follow(ctx context.Context, log *format.LogStart, last *format.
 			cancel()
 		}
 	}()
+	v := newVersioner(s, log)
+	v.backlog(ctx)
 	f := &wal.Follow{
 		Source: s.config, Start: *log, Last: last, Sink: s.source.SegmentSink(log.Log, time.Now), Tracer: &streamTracer{s},
 		Compression: s.compression, FlushInterval: s.o.FlushInterval, SegmentSize: s.o.SegmentSize,
-		Once: s.o.Once, Stop: stop,
+		Once: s.o.Once, Stop: stop, Altered: v.alter,
 	}
+	if !s.o.Once {
+		return v.beside(ctx, func() error { return f.Run(hard) })
+	}
+	if err := f.Run(hard); err != nil || !v.take(ctx) {
+		return err
+	}
+	// A version counts when the log has come to where it is noted.
+	_, head, broken, err := s.newest(ctx)
+	if err != nil || broken != "" || head == nil {
+		return err
+	}
+	f.Last, f.Altered = head, nil
 	return f.Run(hard)
 }
 

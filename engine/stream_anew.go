@@ -67,7 +67,7 @@ func (s *stream) lacksSnapshot(ctx context.Context, log *format.LogStart) (bool,
 		return false, err
 	}
 	envelopes, err := s.source.Envelopes(ctx)
-	joins := func(e *format.Envelope) bool { return e.Log == log.Log }
+	joins := func(e *format.Envelope) bool { return e.Log == log.Log && !e.CatalogVersion }
 	return !slices.ContainsFunc(envelopes, joins), err
 }
 

@@ -189,6 +189,14 @@ func countingEnvelope() *Envelope {
 	return e
 }
 
+// versionEnvelope is that of a version of the catalog.
+func versionEnvelope() *Envelope {
+	e := countingEnvelope()
+	e.Log, e.Groups, e.Parts = craftID, e.Groups[:1], nil
+	e.Rows, e.RawBytes, e.StoredBytes, e.CatalogVersion = 0, 0, 0, true
+	return e
+}
+
 // sampleForms gives the forms of a body, all complete, or of a segment's head.
 func sampleForms(complete bool) *Forms {
 	f := &Forms{LSN: 0x16B37650, Until: 0x16B37660, Visibility: Visibility{Xmin: 740, Xmax: 750, InProgress: []uint64{740, 745}}, Time: craftTime,

@@ -93,6 +93,11 @@ func (vs *vectorSet) soundObjects() {
 		vs.t.Fatal(err)
 	}
 	vs.sound("snapshot-envelope-optional", KindEnvelope, counting.Bytes(), "a snapshot envelope with all that is optional")
+	var version bytes.Buffer
+	if _, err := WriteDocument(&version, KindEnvelope, craftID, versionEnvelope()); err != nil {
+		vs.t.Fatal(err)
+	}
+	vs.sound("snapshot-envelope-version", KindEnvelope, version.Bytes(), "the envelope of a version of the catalog")
 }
 
 // soundForms are the objects that tell the forms of tables, which is optional.
@@ -361,6 +366,16 @@ func (vs *vectorSet) faultyDocuments() {
 	} {
 		vs.faultyDocument(name, KindEnvelope, string(counting), change)
 	}
+	version, err := EncodeDocument(versionEnvelope())
+	if err != nil {
+		vs.t.Fatal(err)
+	}
+	vs.faultyDocument("version-without-log", KindEnvelope, string(version), func(s string) string {
+		return strings.Replace(s, `"log":"`+craftID.String(), `"log":"`+uuid.Nil.String(), 1)
+	})
+	vs.faultyDocument("version-false", KindEnvelope, string(version), func(s string) string {
+		return strings.Replace(s, `"catalog_version":true`, `"catalog_version":false`, 1)
+	})
 }
 
 // faultyDocument puts a sound document with a change that makes it none.

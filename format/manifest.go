@@ -42,6 +42,9 @@ type Envelope struct {
 	StoredBytes int64 `json:"stored_bytes"`
 	// Inexact counts what a restore does not bring back as it was; nil: it was not counted.
 	Inexact *Inexact `json:"inexact,omitempty"`
+	// CatalogVersion says that it is the catalog alone, taken because DDL came: no base for rows, though its body has the
+	// sequences and forms of a snapshot.
+	CatalogVersion bool `json:"catalog_version,omitempty"`
 }
 
 func (e Envelope) check() error {
@@ -51,6 +54,9 @@ func (e Envelope) check() error {
 	if n := e.Inexact; n != nil && min(n.UnloggedTables, n.UnfollowedTables, n.LargeObjects, n.SkippedTables,
 		n.SkippedLargeObjects, n.MaterializedViews, n.Unsupported) < 0 {
 		return errors.New("a count is negative")
+	}
+	if e.CatalogVersion && (len(e.Parts) > 0 || len(e.Groups) > 1 || e.Log == uuid.Nil) {
+		return errors.New("a version of the catalog has no parts, one group, and joins a log")
 	}
 	for i, g := range e.Groups {
 		if g.Visibility.IsZero() {

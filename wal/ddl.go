@@ -134,6 +134,16 @@ type DDLKept struct {
 // RefreshOnly reports whether the command only filled a materialized view: the catalog is as before.
 func (d DDL) RefreshOnly() bool { return d.Tag == "REFRESH MATERIALIZED VIEW" && !d.Incomplete }
 
+// changesCatalog reports whether a message of the DDL capture may say that the catalog is another. Whatever can not be read may.
+func changesCatalog(content string) bool {
+	d, err := ParseDDL(content)
+	return err != nil || d.ChangesCatalog()
+}
+
+// ChangesCatalog reports whether the catalog that a backup knows is another after the command: it is no DDL of pgrecall's own,
+// and did more than to fill a materialized view.
+func (d DDL) ChangesCatalog() bool { return !d.Internal && !d.RefreshOnly() }
+
 // TouchedTables returns the oids of all tables that the command made, altered, rewrote or dropped, by themselves or
 // through a type or a parent, each once. An Incomplete message may lack some: it may have touched any.
 func (d DDL) TouchedTables() []uint32 {

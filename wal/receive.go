@@ -59,6 +59,9 @@ type Follow struct {
 	// SpoolDir is where a growing segment is kept; "" is the system's folder for
 	// temporary files. It needs room for two segments and the largest transaction.
 	SpoolDir string
+	// Altered, if set, is told when a transaction was received whose DDL made the catalog another. It is called from the
+	// loop that receives, and must return at once.
+	Altered func()
 	// Once makes Run return when everything is durable that was committed when it began.
 	Once bool
 	// Stop, when closed, makes Run store and acknowledge every transaction received

@@ -120,6 +120,10 @@ func (s *session) commit(ctx context.Context, m *pgoutput.Commit) error {
 		if local {
 			s.lastLocal.Store(time.Now().UnixNano())
 		}
+		if s.altered && s.Altered != nil {
+			s.Altered()
+		}
+		s.altered = false
 	}
 	if s.Once && m.EndLSN >= s.target {
 		s.complete = true
@@ -181,6 +185,7 @@ func (s *session) keepMessage(ctx context.Context, m *pgoutput.LogicalMessage) e
 	case format.PrefixDDL: // UTF-8, whatever the database's encoding
 		kept.Content = strings.ToValidUTF8(string(m.Content), "\ufffd")
 		s.unexplained.announced.Add(s.segment.current.XID, kept.Content)
+		s.altered = s.altered || changesCatalog(kept.Content)
 	case format.PrefixMark:
 		if len(m.Content) > 4*longestMark {
 			return nil

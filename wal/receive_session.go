@@ -45,6 +45,7 @@ type incoming struct {
 	relations map[uint32]*relation
 	relation  *relation // the last one used
 	inside    bool      // between Begin and Commit
+	altered   bool      // its DDL made the catalog another
 	begun     pgoutput.Begin
 	digest    hash.Hash          // of the transaction's messages
 	overlap   *format.LastCommit // what the first transaction must be; nil: seen, or nothing to compare

@@ -49,6 +49,9 @@ func printSource(w io.Writer, s engine.SourceInfo) error {
 		return err
 	}
 	printInexact(w, s.Snapshots)
+	if n := len(s.Versions); n > 0 {
+		fmt.Fprintf(w, "%s of the catalog alone, taken after DDL, the latest %s (LSN %s)\n", plural(n, "version"), when(s.Versions[n-1].Time), s.Versions[n-1].LSN)
+	}
 	for _, l := range s.Logs {
 		fmt.Fprintf(w, "log %s: %s to %s, %s, %s\n", l.Log, l.From, l.To, plural(l.Segments, "segment"), size(l.StoredBytes))
 	}

@@ -1,0 +1,189 @@
+package engine
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/pgrecall/pgrecall/engine/internal/plan"
+	"github.com/pgrecall/pgrecall/format"
+	"github.com/pgrecall/pgrecall/snapshot"
+	"github.com/pgrecall/pgrecall/wal"
+)
+
+// A restore to a point after DDL needs the catalog as it was there, and the log tells only what statements did. So a
+// stream that sees DDL takes a version of the catalog: beside the receiving, over ordinary connections, and never so often
+// that it is more than a twentieth of the time. One that fails is tried again; DDL while the catalog is being read begins the
+// reading anew (snapshot.Take).
+
+const (
+	// versionShare is how much of the time passes without versions for the time that one takes.
+	versionShare = 20
+	// versionAgain is the least time until a version that failed is tried again.
+	versionAgain = time.Minute
+	// versionWait bounds the waiting for somebody's lock.
+	versionWait = time.Minute
+	// backlogSegments are looked at by a stream that begins, for DDL that the last one took no version of.
+	backlogSegments = 16
+)
+
+// versioner takes the versions of one log.
+type versioner struct {
+	s   *stream
+	log *format.LogStart
+	// altered holds one element if there is DDL that no version has seen.
+	altered chan struct{}
+}
+
+func newVersioner(s *stream, log *format.LogStart) *versioner {
+	return &versioner{s: s, log: log, altered: make(chan struct{}, 1)}
+}
+
+// alter says that DDL came.
+func (v *versioner) alter() {
+	select {
+	case v.altered <- struct{}{}:
+	default:
+	}
+}
+
+// beside takes versions while follow runs, and ends with it.
+func (v *versioner) beside(ctx context.Context, follow func() error) error {
+	ctx, cancel := context.WithCancel(ctx)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		v.run(ctx)
+	}()
+	err := follow()
+	cancel()
+	<-ended
+	return err
+}
+
+// run takes a version whenever there is DDL that none has seen.
+func (v *versioner) run(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-v.altered:
+		}
+		began := time.Now()
+		err := v.version(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		rest := versionShare * time.Since(began)
+		if err != nil {
+			rest = max(rest, cmp.Or(v.s.o.versionAgain, versionAgain))
+			v.failed(err)
+		}
+		timer := time.NewTimer(rest)
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return
+		case <-timer.C:
+		}
+	}
+}
+
+// take takes a version if there is DDL that none has seen, and says whether it did.
+func (v *versioner) take(ctx context.Context) bool {
+	select {
+	case <-v.altered:
+	default:
+		return false
+	}
+	if err := v.version(ctx); err != nil {
+		if ctx.Err() == nil {
+			v.failed(err)
+		}
+		return false
+	}
+	return true
+}
+
+func (v *versioner) failed(err error) {
+	v.alter()
+	v.s.tracer.Note(Note{LevelWarn, fmt.Sprintf("DDL was received, and a version of the catalog could not be taken; until one is, points after the DDL can be restored only from a snapshot taken after it: %v", err)})
+}
+
+func (v *versioner) version(ctx context.Context) error {
+	o := snapshot.Options{Jobs: 1, Compression: v.s.compression, WaitTimeout: cmp.Or(v.s.o.versionWait, versionWait), NoRolePasswords: v.s.o.NoRolePasswords}
+	taken, err := takeVersion(ctx, v.s.source, v.s.config, v.log, o, notesOnly{v.s.tracer})
+	if err != nil {
+		return err
+	}
+	v.s.tracer.Note(Note{LevelInfo, fmt.Sprintf("took version %v of the catalog", taken.ID)})
+	return nil
+}
+
+// backlog finds DDL at the end of the log that no snapshot and no version sees, as after a stream that was ended before it took
+// one. That it can not be found is no reason not to follow the log.
+func (v *versioner) backlog(ctx context.Context) {
+	missed, err := v.missed(ctx)
+	if err != nil && ctx.Err() == nil {
+		v.s.tracer.Note(Note{LevelWarn, fmt.Sprintf("look for DDL that no version of the catalog has seen: %v", err)})
+	}
+	if missed {
+		v.alter()
+	}
+}
+
+func (v *versioner) missed(ctx context.Context) (bool, error) {
+	h, err := hold(ctx, v.s.source)
+	if err != nil {
+		return false, err
+	}
+	var segments []plan.Segment
+	for i := range h.chains {
+		if h.chains[i].Log.Log == v.log.Log {
+			segments = h.chains[i].Segments
+		}
+	}
+	newest := h.newestCatalog(v.log)
+	if newest == nil {
+		return false, nil // a first snapshot is still to be taken
+	}
+	for i := len(segments) - 1; i >= max(0, len(segments)-backlogSegments); i-- {
+		if segments[i].MaxXID < newest.Xmin {
+			return false, nil
+		}
+		seg, err := h.openSegment(ctx, segments[i])
+		if err != nil {
+			return false, err
+		}
+		for _, m := range seg.Messages() {
+			if m.Prefix != format.PrefixDDL || newest.Sees(seg.Transactions()[m.Txn].XID) {
+				continue
+			}
+			if d, err := wal.ParseDDL(m.Content); err != nil || d.ChangesCatalog() {
+				return true, nil
+			}
+		}
+	}
+	return false, nil
+}
+
+// newestCatalog is what the newest catalog that joins a log sees; nil: there is none.
+func (h *holding) newestCatalog(log *format.LogStart) *format.Visibility {
+	var newest *format.Group
+	for _, e := range h.envelopes {
+		if g := &e.Groups[0]; e.Log == log.Log && (newest == nil || g.LSN >= newest.LSN) {
+			newest = g
+		}
+	}
+	if newest == nil {
+		return nil
+	}
+	return &newest.Visibility
+}
+
+// notesOnly passes on no progress: a version has no rows.
+type notesOnly struct{ Tracer }
+
+// Progress implements Tracer.
+func (notesOnly) Progress(Progress) {}
