@@ -241,6 +241,9 @@ func unmarshalArray(b []byte, elements ...any) error {
 	return nil
 }
 
+// MissingValue returns the value in the text of pg_attribute.attmissingval.
+func MissingValue(array string) ([]byte, error) { return onlyElement([]byte(array)) }
+
 // onlyElement returns the element of a one-element array as array_out writes it: {value} or {"value"}. That is how
 // pg_attribute.attmissingval holds a missing value; the element is an array itself for a column of an array type, and
 // then it is quoted too.
