@@ -50,9 +50,19 @@ type Form struct {
 	// Storage stands for what no privilege and no default changes: the file with the rows, and the row versions of the
 	// catalog that hold the labels of the types. Empty: it is not known.
 	Storage string `json:"storage,omitempty"`
+	// File stands for the file with the rows alone. Empty: it is not known.
+	File string `json:"file,omitempty"`
 	// Since is the lowest id of a transaction, or of a subtransaction, that wrote one of these row versions, of those
 	// that may have been written since the look before. 0: there is none, or it is not known.
 	Since uint64 `json:"since,omitzero"`
+}
+
+// Refiled says whether the rows are in another file, or may be, because the file of one of the forms is not known.
+func (f Form) Refiled(other Form) bool {
+	if f.File == "" || other.File == "" {
+		return f.Storage != other.Storage
+	}
+	return f.File != other.File
 }
 
 // StoredAnew says whether what Storage stands for is known of both forms and differs.

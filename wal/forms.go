@@ -22,6 +22,7 @@ type Querier interface {
 type tableForm struct {
 	schema, name               string
 	content, versions, storage uint64
+	file                       uint64 // see format.Form
 	// published stands for the table's row in a publication that lists tables, 0 without; content and versions include it.
 	published uint64
 	since     uint64 // see format.Form
@@ -117,7 +118,8 @@ tables AS MATERIALIZED (
 SELECT t.oid, t.nspname::text, t.relname::text,
 	hash_record_extended(ROW(t.nspname, t.relname, t.relkind, t.relpersistence, p.list, k.content, t.published), 0),
 	coalesce(k.versions, 0) # t.published, t.published, hash_record_extended(ROW(t.relfilenode, k.labels), 0),
-	  (SELECT oldest FROM fresh) - k.age, coalesce(k.roles, false), coalesce(k.names, false),
+	hash_record_extended(ROW(t.oid, t.relfilenode), 0), (SELECT oldest FROM fresh) - k.age,
+	coalesce(k.roles, false), coalesce(k.names, false),
 	coalesce(k.typed, false), coalesce(k.rows, false), p.list
 FROM tables t LEFT JOIN columns k ON k.attrelid = t.oid LEFT JOIN parents p ON p.inhrelid = t.oid`
 
@@ -135,13 +137,14 @@ func readForms(ctx context.Context, q Querier, tables []uint32, since uint64) (m
 	}
 	forms := make(map[uint32]tableForm)
 	var oid uint32
-	var content, versions, published, storage int64
+	var content, versions, published, storage, file int64
 	var distance *int64
 	var f tableForm
-	fields := []any{&oid, &f.schema, &f.name, &content, &versions, &published, &storage, &distance, &f.roles, &f.names,
+	fields := []any{&oid, &f.schema, &f.name, &content, &versions, &published, &storage, &file, &distance, &f.roles, &f.names,
 		&f.typed, &f.rows, &f.parents}
 	_, err = pgx.ForEachRow(rows, fields, func() error {
-		f.content, f.versions, f.published, f.storage, f.since = uint64(content), uint64(versions), uint64(published), uint64(storage), 0
+		f.content, f.versions, f.published = uint64(content), uint64(versions), uint64(published)
+		f.storage, f.file, f.since = uint64(storage), uint64(file), 0
 		if distance != nil {
 			f.since = since + uint64(*distance)
 		}
@@ -223,6 +226,7 @@ func formatted(forms map[uint32]tableForm) []format.Form {
 		form := format.Form{Table: oid, Schema: f.schema, Name: f.name, Parents: f.parents, Since: f.since}
 		if !f.gone {
 			form.Content, form.Versions, form.Storage = hexOf(f.content), hexOf(f.versions), hexOf(f.storage)
+			form.File = hexOf(f.file)
 		}
 		list = append(list, form)
 	}
