@@ -23,4 +23,12 @@
 // COPY and DDL, never UPDATE or DELETE, but for the configuration of extensions, where the rows that an extension comes
 // with have to make place. Everything a restore will do is computed and checked before
 // anything changes on the target.
+//
+// # Across DDL
+//
+// Between a snapshot and a target lies DDL. Its statements, as the log tells them, say what became of the tables, and
+// nothing exact of other objects: so Stream takes versions of the catalog, and the target gets the one that has seen the very DDL
+// which the target includes, judged by visibility. Tables are the same where their oids are, and their columns where the numbers
+// are (internal/trail): the log is folded in stretches of one form, and rows go through a chain of merges, from form to form.
+// What the log does not hold, such as the rows of a rewritten table, is refused by name, with the nearest exact points.
 package engine

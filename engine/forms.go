@@ -35,6 +35,8 @@ type unannounced struct {
 	look         int // which look found it
 	// pending: a statement that explains it may be on its way into the log still.
 	pending bool
+	// refiled: the rows are in another file since, as after a rewrite.
+	refiled bool
 }
 
 // unannouncedKind says what changed.
@@ -167,7 +169,7 @@ func (f *formTrail) suspect(kind unannouncedKind, t format.Form, c wal.FormChang
 	if kind == tableGone {
 		c.Since = 0
 	}
-	f.open = append(f.open, unannounced{FormChange: c, kind: kind, schema: t.Schema, name: t.Name, look: at})
+	f.open = append(f.open, unannounced{FormChange: c, kind: kind, schema: t.Schema, name: t.Name, look: at, refiled: f.known[t.Table].Refiled(t)})
 }
 
 // settle closes the changes that are explained, and those whose message would have been read.

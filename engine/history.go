@@ -38,6 +38,10 @@ type history struct {
 	stored map[uint32]map[string]bool
 	// forms are what nobody announced; nil: the snapshot does not know the tables' forms.
 	forms *formTrail
+	// across is how the tables came to the catalog of a version; nil: the catalog is the snapshot's.
+	across *across
+	// nearest is set where there is no catalog of the target.
+	nearest *nearestPoints
 }
 
 // pastSegment is a segment that holds transactions to apply.
@@ -113,7 +117,7 @@ func newHistory(ctx context.Context, h *holding, c plan.Choice, body *format.Bod
 	if err := p.sampleSequences(ctx); err != nil {
 		return nil, err
 	}
-	return p, p.lookAfter(ctx)
+	return p, p.lookAfter(ctx, c.Cut)
 }
 
 // look takes in what a segment tells of the forms of tables. A log that lagged behind was looked at after the snapshot
@@ -143,9 +147,9 @@ func (p *history) look(ctx context.Context, seg *wal.Segment) error {
 	return p.forms.broken
 }
 
-// lookAfter looks in the segments behind the cut for what the looks there tell of the time before it. A damaged one ends
+// lookAfter looks in the segments behind a position for what the looks there tell of the time before it. A damaged one ends
 // what is known, as the end of the log would.
-func (p *history) lookAfter(ctx context.Context) error {
+func (p *history) lookAfter(ctx context.Context, at format.LSN) error {
 	if p.forms == nil {
 		return nil
 	}
@@ -158,7 +162,7 @@ func (p *history) lookAfter(ctx context.Context) error {
 		if s.To <= reached {
 			continue
 		}
-		if p.forms.settled(p.choice.Cut) {
+		if p.forms.settled(at) {
 			return nil
 		}
 		seg, err := p.held.openSegment(ctx, s)
@@ -281,45 +285,4 @@ func differs(d *format.TableData, l *format.Layout) string {
 		}
 	}
 	return ""
-}
-
-// records calls fn with each record of a table that the target includes and its rows in the snapshot do not, in
-// commit order. It reads no other table's chunks.
-func (p *history) records(ctx context.Context, t *format.TableData, fn func(format.Record) error) error {
-	for _, s := range p.segments {
-		if !s.lanes[t.OID] {
-			continue
-		}
-		seg, err := p.held.openSegment(ctx, s.Segment)
-		if err != nil {
-			return err
-		}
-		txns := seg.Transactions()
-		layouts, left := make([]format.Layout, len(seg.Layouts())), make([][]bool, len(seg.Layouts()))
-		for i := range layouts {
-			layouts[i], left[i] = p.copied(&seg.Layouts()[i])
-		}
-		err = seg.Records(ctx, t.OID, func(r format.Record) error {
-			txn := &txns[r.Txn]
-			if txn.EndLSN <= s.past || txn.EndLSN > p.choice.Cut || p.sees(t, txn.XID) {
-				return nil
-			}
-			if what := differs(t, &layouts[r.Layout]); what != "" {
-				return integrityf("table %s.%s: %s, and the segment's transactions do not tell it", t.Schema, t.Name, what)
-			}
-			if skip := left[r.Layout]; skip != nil {
-				var errOld, errNew error
-				r.Old, errOld = without(r.Old, skip)
-				r.New, errNew = without(r.New, skip)
-				if err := errors.Join(errOld, errNew); err != nil {
-					return err
-				}
-			}
-			return fn(r)
-		})
-		if err != nil {
-			return fmt.Errorf("read the changes of table %s.%s: %w", t.Schema, t.Name, err)
-		}
-	}
-	return nil
 }

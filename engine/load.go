@@ -12,7 +12,6 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/pgrecall/pgrecall/engine/internal/merge"
 	"github.com/pgrecall/pgrecall/snapshot"
-	"github.com/pgrecall/pgrecall/wal/fold"
 )
 
 // loadTable is one table on its way into the target.
@@ -48,7 +47,7 @@ func (t plainTable) take(ctx context.Context, conn *pgx.Conn, rows io.Reader) (i
 type loadJob struct {
 	table    *loadTable
 	part     int // -1 in the other two kinds
-	added    *fold.Added
+	added    *additions
 	from, to int
 }
 
@@ -82,10 +81,7 @@ func newLoadQueue(tables []*loadTable, dir string, jobs int) *loadQueue {
 // weight is about the work that the table is.
 func (r *tableRows) weight() int64 {
 	w := r.data.RawBytes
-	if t := r.past.tables[r.data.OID]; t != nil {
-		w += 200 * int64(t.changes)
-	}
-	return w
+	return w + 200*int64(r.past.changed(r.data.OID))
 }
 
 // next returns a job, or false when there will be none.
@@ -138,20 +134,18 @@ func (q *loadQueue) did(j loadJob, rows int64) (done bool, err error) {
 	if t.left > 0 {
 		return false, nil
 	}
-	if j.added == nil {
-		if err := q.addRows(t); err != nil || t.left > 0 {
-			return false, err
-		}
+	if err := q.addRows(t); err != nil || t.left > 0 {
+		return false, err
 	}
 	t.done = true
 	q.open--
 	return true, t.rows.close()
 }
 
-// addRows readies the shares of the rows to add.
+// addRows readies the shares of the rows to add next.
 func (q *loadQueue) addRows(t *loadTable) error {
 	added, err := t.rows.finish()
-	if err != nil || added == nil || added.Len() == 0 {
+	if err != nil || added == nil {
 		return err
 	}
 	n := added.Len()
@@ -287,10 +281,15 @@ func rowsOf(ctx context.Context, r *tableRows, dir string, emit merge.Emit) (row
 		}
 		rows += n
 	}
-	added, err := r.finish()
-	if err != nil || added == nil {
-		return rows, err
+	for {
+		added, err := r.finish()
+		if err != nil || added == nil {
+			return rows, err
+		}
+		n, err := r.add(added, 0, added.Len(), emit)
+		rows += n
+		if err != nil {
+			return rows, err
+		}
 	}
-	n, err := r.add(added, 0, added.Len(), emit)
-	return rows + n, err
 }

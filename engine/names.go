@@ -25,11 +25,26 @@ func holdsNames(c *catalog.Catalog, t *format.TableData) bool {
 // holds says whether a column of the table holds values of one of the types, by itself or within a domain, an array, a
 // range or a composite type.
 func holds(c *catalog.Catalog, t *format.TableData, types []string) bool {
-	reached := reachedTypes{within: typesWithin(c), seen: map[string]bool{}}
+	return holdsAny(typesWithin(c), t, types)
+}
+
+func holdsAny(within map[string][]string, t *format.TableData, types []string) bool {
+	reached := reachedTypes{within: within, seen: map[string]bool{}}
 	for _, column := range t.Columns {
 		reached.add(column.TypeName)
 	}
 	return slices.ContainsFunc(types, func(name string) bool { return reached.seen[name] })
+}
+
+// holders are those of the tables with a column that holds names of objects or roles, by oid.
+func holders(c *catalog.Catalog, tables map[uint32]*format.TableData) (oids []uint32) {
+	within, types := typesWithin(c), slices.Concat(objectTypes, roleTypes)
+	for _, oid := range sortedKeys(tables) {
+		if holdsAny(within, tables[oid], types) {
+			oids = append(oids, oid)
+		}
+	}
+	return oids
 }
 
 // typesWithin returns the types that values of each type of the user's are made of, by their names as format_type

@@ -81,9 +81,8 @@ func (r *restore) excludeRows(body *format.Body, chosen map[uint32]bool) (map[ui
 			}
 		}
 	}
-	copied := copiedTables(body)
 	for i := range r.catalog.Tables {
-		if t := &r.catalog.Tables[i]; body.Filter != nil && t.HasRows() && t.Persistence == "p" && !copied[t.OID] {
+		if t := &r.catalog.Tables[i]; body.Filter != nil && t.HasRows() && t.Persistence == "p" && r.past.data(t.OID) == nil && !r.past.made(t.OID) {
 			empty[t.OID] = true
 		}
 	}

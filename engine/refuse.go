@@ -23,12 +23,17 @@ type crossing struct {
 	whole bool
 	// lenient accepts objects as of the snapshot where no layout changed.
 	lenient bool
+	// rowless: no row of any table is restored.
+	rowless bool
 	// empty are tables that were asked for without their rows.
 	empty map[uint32]bool
 }
 
 // judge returns the statements whose effect is not included, or an ErrWindow that names the first that can not be crossed.
 func (c *crossing) judge() (notIncluded []string, err error) {
+	if c.past.across != nil {
+		return nil, c.judgeAcross()
+	}
 	for i := range c.past.statements {
 		s := &c.past.statements[i]
 		hinders, why := c.hinders(s)
@@ -209,17 +214,14 @@ func (c *crossing) describe(s *statement, tables []uint32) string {
 
 // refuse is the error for a target that lies across a statement, with the nearest exact points.
 func (c *crossing) refuse(txn format.Transaction, what string, lenientMay bool) error {
-	before := fmt.Sprintf("--before-xid %d", txn.XID)
-	if txn.CommitLSN < c.past.choice.Base.From {
-		before = fmt.Sprintf("--lsn %v", c.past.choice.Base.From)
-		if c.past.choice.Base.Single() {
-			before = fmt.Sprintf("--snapshot %v", c.past.choice.Base.Envelope.ID)
-		}
-	}
-	after := c.snapshotAfter(txn.EndLSN)
+	before, after := c.past.pointBefore(txn), c.snapshotAfter(txn.EndLSN)
 	hint := ""
 	if lenientMay && c.whole && !c.lenient {
 		hint = "; --catalog-of-snapshot accepts objects as of the snapshot where no table's layout changed"
+	}
+	if n := c.past.nearest; n != nil {
+		return windowf("the target lies across a statement, and no version of the catalog was taken at the target, as where one statement follows the other: %s; nearest exact point before: %s; after: %s%s",
+			what, n.before, n.after, hint)
 	}
 	return windowf("the target lies across a statement that this version can not fold: %s; nearest exact point before: %s; after: %s%s", what, before, after, hint)
 }

@@ -29,7 +29,7 @@ func TestATargetAcrossAChangeOfLayoutIsRefusedByName(t *testing.T) {
 			take(t, place, db) // a snapshot after it makes what follows restorable
 		}
 		exec(t, db, "INSERT INTO log VALUES ('before')", c.statement, "INSERT INTO log VALUES ('after')")
-		drain(t, place, db)
+		drainOnly(t, place, db)
 		_, err := Restore(t.Context(), RestoreOptions{Place: place, To: to})
 		contains(t, err, append(c.words, "--before-xid")...)
 		if ExitCode(err) != 3 {
@@ -54,37 +54,65 @@ func TestATargetAcrossAChangeOfLayoutIsRefusedByName(t *testing.T) {
 func TestTheNearestPointsAroundAStatementAreExact(t *testing.T) {
 	place, db := protect(t, schema...)
 	exec(t, db, "DELETE FROM users WHERE id % 3 = 0")
-	before := contents(t, db)
+	before := momentOf(t, db, "before")
 	exec(t, db, "ALTER TABLE users ADD COLUMN extra int DEFAULT 5", "UPDATE users SET extra = 6 WHERE id % 2 = 0")
-	taken := take(t, place, db)
-	after := contents(t, db)
-	exec(t, db, "CREATE INDEX ON users (extra)", "DELETE FROM log")
-	drain(t, place, db)
-	lenient := newDatabase(t)
-	if _, err := Restore(t.Context(), RestoreOptions{Place: place, To: lenient, CatalogOfSnapshot: true}); err != nil {
-		t.Fatal(err)
-	}
-	sameDatabase(t, contents(t, db), lenient)
-	_, err := Restore(t.Context(), RestoreOptions{Place: place, To: lenient, Target: Target{Kind: TargetLSN, LSN: taken.LSN - 1}})
-	contains(t, err, "--before-xid ", "--snapshot "+taken.ID.String())
-	_, rest, _ := strings.Cut(err.Error(), "--before-xid ")
-	target, perr := ParseTarget(TargetFlags{BeforeXID: rest[:strings.Index(rest, ";")]}, nowForTest(), nil)
-	if perr != nil {
-		t.Fatal(perr)
-	}
-	for want, target := range map[string]Target{before: target, after: {Kind: TargetSnapshot, Name: taken.ID.String()}} {
+	between := momentOf(t, db, "between")
+	exec(t, db, "CREATE INDEX ON users (extra)")
+	after := momentOf(t, db, "after")
+	exec(t, db, "DELETE FROM log")
+	drainOnly(t, place, db)
+	to := newDatabase(t)
+	_, err := Restore(t.Context(), RestoreOptions{Place: place, To: to, Target: Target{Kind: TargetLSN, LSN: between.lsn}})
+	contains(t, err, "no version of the catalog", "--before-xid ", "none yet")
+	take(t, place, db)
+	drainOnly(t, place, db)
+	_, err = Restore(t.Context(), RestoreOptions{Place: place, To: to, Target: Target{Kind: TargetLSN, LSN: between.lsn}})
+	contains(t, err, "ALTER TABLE on public.users", "--before-xid ", "--xid ")
+	for flag, m := range map[string]moment{"--before-xid ": before, "after: --xid ": after} {
+		_, rest, _ := strings.Cut(err.Error(), flag)
+		xid := rest[:strings.IndexAny(rest, " ;")]
+		flags := TargetFlags{XID: xid}
+		if flag == "--before-xid " {
+			flags = TargetFlags{BeforeXID: xid}
+		}
+		target, err := ParseTarget(flags, nowForTest(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
 		to := newDatabase(t)
 		if _, err := Restore(t.Context(), RestoreOptions{Place: place, To: to, Target: target}); err != nil {
 			t.Fatal(err)
 		}
-		sameDatabase(t, want, to)
+		sameDatabase(t, m.contents, to)
+		if got := definitions(t, to); got != m.schema {
+			t.Errorf("%s: the objects differ:\n%s", flag, difference(m.schema, got))
+		}
 	}
+	lenient := newDatabase(t)
+	taken := take(t, place, db)
+	exec(t, db, "CREATE INDEX ON users (born)", "DELETE FROM orders WHERE id % 5 = 0")
+	drainOnly(t, place, db)
+	if _, err := Restore(t.Context(), RestoreOptions{Place: place, To: lenient, CatalogOfSnapshot: true}); err != nil {
+		t.Fatal(err)
+	}
+	sameDatabase(t, contents(t, db), lenient)
+	_, err = Restore(t.Context(), RestoreOptions{Place: place, To: newDatabase(t)})
+	contains(t, err, "--before-xid ")
+	if err := windowOf(t, place, taken); err != nil {
+		t.Error(err)
+	}
+}
+
+// windowOf restores a snapshot's own instant.
+func windowOf(t *testing.T, place Place, taken *SnapshotResult) error {
+	_, err := Restore(t.Context(), RestoreOptions{Place: place, To: newDatabase(t), Target: Target{Kind: TargetSnapshot, Name: taken.ID.String()}})
+	return err
 }
 
 func TestANewPartitionHindersItsPartitionedTable(t *testing.T) {
 	place, db := protect(t, schema...)
 	exec(t, db, "CREATE TABLE events_2030 PARTITION OF events FOR VALUES FROM ('2030-01-01') TO ('2031-01-01')", "INSERT INTO events VALUES (1, '2030-05-05', 'new')")
-	drain(t, place, db)
+	drainOnly(t, place, db)
 	to := newDatabase(t)
 	_, err := Restore(t.Context(), RestoreOptions{Place: place, To: to, Tables: []string{"events"}})
 	contains(t, err, "events_2030", "--before-xid")
@@ -94,7 +122,7 @@ func TestANewPartitionHindersItsPartitionedTable(t *testing.T) {
 	exec(t, db, "ALTER TABLE events DETACH PARTITION events_2030")
 	take(t, place, db)
 	exec(t, db, "ALTER TABLE events ATTACH PARTITION events_2030 FOR VALUES FROM ('2030-01-01') TO ('2031-01-01')", "INSERT INTO log VALUES ('x')")
-	drain(t, place, db)
+	drainOnly(t, place, db)
 	for _, lenient := range []bool{false, true} {
 		_, err = Restore(t.Context(), RestoreOptions{Place: place, To: to, Tables: []string{"events"}, CatalogOfSnapshot: lenient})
 		contains(t, err, "ALTER TABLE", "events")
@@ -112,7 +140,7 @@ func TestWhatChangesNothingDoesNotHinder(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	drain(t, place, db)
+	drainOnly(t, place, db)
 	to := newDatabase(t)
 	if _, err := Restore(t.Context(), RestoreOptions{Place: place, To: to}); err != nil {
 		t.Fatal(err)

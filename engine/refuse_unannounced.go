@@ -10,10 +10,21 @@ func (c *crossing) judgeUnannounced() error {
 	if c.past.forms == nil || c.past.choice.Instant {
 		return nil
 	}
-	changes := c.past.forms.before(c.past.choice.Cut)
+	changes := c.past.forms.before(c.past.lookedTo())
 	if c.lenient {
 		// Statements that change a table's columns were refused: those that are left do not say what did.
 		changes = append(changes, c.past.forms.toldBefore(c.past.choice.Cut)...)
+	}
+	if c.past.across != nil {
+		// What a statement made of a table is told by it, but not that the table was also written anew.
+		other := func(u unannounced) bool {
+			emptied := func(xid uint64) bool { return !u.Lower.Sees(xid) && u.Upper.Sees(xid) }
+			return !u.refiled || c.wanted[u.Table] == nil || slices.ContainsFunc(c.past.across.truncated[u.Table], emptied)
+		}
+		for _, u := range slices.DeleteFunc(c.past.forms.toldBefore(c.past.choice.Cut), other) {
+			u.kind = tableRewritten
+			changes = append(changes, u)
+		}
 	}
 	for _, u := range changes {
 		if what := c.hindered(&u); what != "" {

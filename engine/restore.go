@@ -3,7 +3,6 @@ package engine
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"runtime"
 	"slices"
@@ -12,10 +11,8 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/pgrecall/pgrecall/engine/internal/plan"
 	"github.com/pgrecall/pgrecall/format"
 	"github.com/pgrecall/pgrecall/snapshot/catalog"
-	"github.com/pgrecall/pgrecall/wal"
 )
 
 // RestoreScope says which sections a Restore does.
@@ -120,11 +117,15 @@ type PlannedTable struct {
 
 // RestorePlan is what a Restore will do.
 type RestorePlan struct {
-	Source   string         `json:"source"`
-	Target   string         `json:"target"`
-	To       Server         `json:"to"`
-	Snapshot uuid.UUID      `json:"snapshot"`
-	Log      uuid.UUID      `json:"log"`
+	Source   string    `json:"source"`
+	Target   string    `json:"target"`
+	To       Server    `json:"to"`
+	Snapshot uuid.UUID `json:"snapshot"`
+	Log      uuid.UUID `json:"log"`
+	// Version is whose catalog is restored where DDL lies between the snapshot and the target: that of a version of the catalog, or of
+	// another snapshot. Followed tells of tables what the log made of them since.
+	Version  uuid.UUID      `json:"catalog_version,omitzero"`
+	Followed []string       `json:"followed,omitempty"`
 	Reaches  Point          `json:"reaches"`
 	Tables   []PlannedTable `json:"tables"`
 	// LargeObjects is the number of large objects to make; Unlinks are those that Clean removes first, as "16400-16499,16510".
@@ -284,231 +285,6 @@ func (r *restore) phase(name string, since time.Time) {
 	r.result.Phases = append(r.result.Phases, Phase{Name: name, Seconds: time.Since(since).Seconds()})
 }
 
-// candidates opens the repository and returns the ways to reach the target, best first.
-func (r *restore) candidates(ctx context.Context) ([]plan.Choice, error) {
-	var err error
-	if r.opened, err = r.o.open(ctx); err != nil {
-		return nil, err
-	}
-	source, err := r.opened.source(ctx, r.o.Source)
-	if err != nil {
-		return nil, err
-	}
-	if r.held, err = hold(ctx, source); err != nil {
-		return nil, err
-	}
-	return r.held.choose(ctx, r.o.Target)
-}
-
-// choose finds the snapshot and the part of the log that give the target, and checks what lies between.
-func (r *restore) choose(ctx context.Context) (err error) {
-	choices, err := r.candidates(ctx)
-	if err != nil {
-		return err
-	}
-	c, body, selected, err := r.fitting(ctx, choices)
-	if err != nil {
-		return err
-	}
-	if r.catalog, r.left, err = r.o.reduce(r.catalog, len(r.o.Tables) > 0, r.o.denied); err != nil {
-		return err
-	}
-	if r.past, err = newHistory(ctx, r.held, c, body, r.catalog); err != nil {
-		return err
-	}
-	options, err := r.ddlOptions(selected)
-	if err != nil {
-		return err
-	}
-	if options.Empty, err = r.excludeRows(body, options.Tables); err != nil {
-		return err
-	}
-	r.ddl = options
-	if r.script, err = r.catalog.DDL(options); err != nil {
-		return usagef("%w", err)
-	}
-	question := crossing{past: r.past, catalog: r.catalog, wanted: map[uint32]*format.TableData{}, named: r.script.Tables,
-		whole: options.Tables == nil, lenient: r.o.CatalogOfSnapshot, empty: r.rowless}
-	for i := range body.Tables {
-		if t := &body.Tables[i]; r.script.Tables[t.OID] != (catalog.Name{}) {
-			question.wanted[t.OID] = t
-			if !options.Empty[t.OID] {
-				r.wanted = append(r.wanted, t)
-			}
-		}
-	}
-	r.chooseConfiguration()
-	r.chooseLargeObjects(body)
-	notIncluded, err := question.judge()
-	if err != nil {
-		return err
-	}
-	if f := r.past.forms; f != nil {
-		if last := f.unwatched(c.Cut); last != nil {
-			r.tracer.Note(Note{LevelWarn, fmt.Sprintf("the source's tables were last looked at before %v (%s): DDL after that which no statement in the log tells of, as with event_triggers = off, is not known yet",
-				last.Until, stamp(last.Time))})
-		}
-	}
-	r.describe(r.held.source.Name, notIncluded)
-	return nil
-}
-
-// fitting returns the first choice whose snapshot has the tables asked for.
-func (r *restore) fitting(ctx context.Context, choices []plan.Choice) (c plan.Choice, body *format.Body, tables []*catalog.Table, err error) {
-	var missing error
-	var later *plan.Choice // the first whose snapshot lacks rows that were asked for
-	var lacks string
-	for _, partialToo := range []bool{false, true} {
-		for _, c := range choices {
-			switch noted, err := r.held.noted(ctx, &c); {
-			case err != nil:
-				return c, nil, nil, err
-			case !noted:
-				missing = windowf("snapshot %v is of a state that the source lost again: the log that goes on does not note it, as when a volume was set back; take a new snapshot, or give another target", c.Base.Envelope.ID)
-				continue
-			}
-			body, err := r.held.source.Body(ctx, c.Base.Envelope)
-			if err != nil {
-				return c, nil, nil, err
-			}
-			if r.catalog, err = takeCatalog(body); err != nil {
-				return c, nil, nil, err
-			}
-			tables, err := r.catalog.Select(catalog.Selection{Tables: r.o.Tables, ExcludeTables: r.o.ExcludeTables})
-			if err != nil {
-				if unmatched := new(catalog.UnmatchedError); errors.As(err, &unmatched) {
-					missing = windowf("nothing matches: snapshot %v: %w", c.Base.Envelope.ID, err)
-					continue
-				}
-				return c, nil, nil, usagef("%w", err)
-			}
-			left := withoutRows(tables, body)
-			if r.wantsLargeObjects() && lacksLargeObjects(r.catalog, body) {
-				left = append(left, "the large objects")
-			}
-			if r.o.Scope == RestoreSchemaOnly {
-				left = nil
-			}
-			if len(left) > 0 && later == nil {
-				later, lacks = &c, strings.Join(left, ", ")
-			}
-			switch {
-			case len(left) == 0 && later != nil && !later.Instant && c.Cut < later.Cut:
-				// As after a gap, where the new snapshot could not have all rows: the latest point is not to be months old unasked.
-				return c, nil, nil, windowf("the latest point, --lsn %v, is of snapshot %v, which was taken without the rows of %s; the latest with them is --lsn %v: give one of the two",
-					later.Cut, later.Base.Envelope.ID, lacks, c.Cut)
-			case len(left) == 0:
-				return c, body, tables, nil
-			case len(r.o.Tables) > 0:
-				missing = windowf("nothing matches: snapshot %v was taken without the rows of %s", c.Base.Envelope.ID, strings.Join(left, ", "))
-			case partialToo || r.o.Target.Kind == TargetSnapshot:
-				r.tracer.Note(Note{LevelWarn, fmt.Sprintf("snapshot %v was taken of some tables only: these stay empty: %s", c.Base.Envelope.ID, strings.Join(left, ", "))})
-				return c, body, tables, nil
-			}
-		}
-	}
-	return c, nil, nil, missing
-}
-
-// withoutRows lists the tables whose rows the snapshot left out because of its patterns.
-func withoutRows(tables []*catalog.Table, body *format.Body) []string {
-	if body.Filter == nil {
-		return nil
-	}
-	var left []string
-	copied := copiedTables(body)
-	for _, t := range tables {
-		if t.HasRows() && t.Persistence == "p" && !copied[t.OID] {
-			left = append(left, t.Schema+"."+t.Name)
-		}
-	}
-	return left
-}
-
-// ddlOptions says which part of the catalog is restored, and under which names.
-func (r *restore) ddlOptions(selected []*catalog.Table) (catalog.DDLOptions, error) {
-	o := catalog.DDLOptions{NoOwner: r.o.NoOwner, NoPrivileges: r.o.NoPrivileges, NoTablespaces: r.o.NoTablespaces, NoSecurityLabels: r.o.NoSecurityLabels,
-		NoComments: r.o.NoComments, IntoSchema: r.o.IntoSchema, TablesOnly: r.o.TablesOnly}
-	if r.o.IntoSchema == wal.Schema {
-		return o, usagef("--into-schema %s: that schema is pgrecall's own on a source, and no part of a backup; name another", wal.Schema)
-	}
-	if len(r.o.Tables) == 0 && len(r.o.Rename) == 0 {
-		return o, nil
-	}
-	if len(r.o.Tables) > 0 {
-		o.Tables = map[uint32]bool{}
-		for _, t := range selected {
-			o.Tables[t.OID] = true
-		}
-	}
-	for _, from := range sortedKeys(r.o.Rename) {
-		tables, err := r.catalog.Select(catalog.Selection{Tables: []string{from}})
-		if err != nil {
-			return o, usagef("--rename %s: %w", from, err)
-		}
-		named := slices.DeleteFunc(slices.Clone(tables), func(t *catalog.Table) bool { return t.Partition && len(tables) > 1 })
-		if len(named) != 1 {
-			return o, usagef("--rename %s: it names %d tables; write schema.table", from, len(named))
-		}
-		if o.Tables == nil && len(r.o.Tables) == 0 {
-			o.Tables = map[uint32]bool{}
-		}
-		if len(r.o.Tables) == 0 {
-			for _, t := range tables {
-				o.Tables[t.OID] = true
-			}
-		} else if !o.Tables[named[0].OID] {
-			return o, usagef("--rename %s: --table does not choose it", from)
-		}
-		if o.Rename == nil {
-			o.Rename = map[uint32]catalog.Name{}
-		}
-		name := newName(r.o.Rename[from], named[0], r.o.IntoSchema)
-		if name.Schema == wal.Schema {
-			return o, usagef("--rename %s: the schema %s is pgrecall's own on a source, and no part of a backup; name another", from, wal.Schema)
-		}
-		o.Rename[named[0].OID] = name
-	}
-	return o, nil
-}
-
-// newName reads the new name of a table: name or schema.name, quoted as SQL where it must be.
-func newName(text string, t *catalog.Table, into string) catalog.Name {
-	schema, name := t.Schema, text
-	if into != "" {
-		schema = into
-	}
-	if parts := splitName(text); len(parts) == 2 {
-		schema, name = parts[0], parts[1]
-	} else {
-		name = parts[0]
-	}
-	return catalog.Name{Schema: schema, Name: name}
-}
-
-// splitName splits a name at its first dot outside double quotes, and takes the quotes off; unquoted letters are folded.
-func splitName(text string) []string {
-	parts, quoted := []string{""}, false
-	for i := 0; i < len(text); i++ {
-		c := text[i]
-		last := &parts[len(parts)-1]
-		switch {
-		case c == '"' && quoted && i+1 < len(text) && text[i+1] == '"':
-			*last += `"`
-			i++
-		case c == '"':
-			quoted = !quoted
-		case c == '.' && !quoted && len(parts) == 1:
-			parts = append(parts, "")
-		case !quoted && c >= 'A' && c <= 'Z':
-			*last += string(c + 'a' - 'A')
-		default:
-			*last += string(c)
-		}
-	}
-	return parts
-}
-
 // describe fills in the plan with all that does not depend on the target server.
 func (r *restore) describe(source string, notIncluded []string) {
 	c := r.past.choice
@@ -517,6 +293,9 @@ func (r *restore) describe(source string, notIncluded []string) {
 		Tables: []PlannedTable{}, NotIncluded: notIncluded, Statements: len(r.script.Statements)}
 	if !c.Instant {
 		p.Log = c.Base.Chain.Log.Log
+	}
+	if r.past.across != nil {
+		p.Version, p.Followed = r.past.across.version.Envelope.ID, r.followedTables()
 	}
 	for _, l := range slices.Concat(r.left, r.script.LeftOut) {
 		p.LeftOut = append(p.LeftOut, l.What+": "+l.Why)

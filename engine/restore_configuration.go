@@ -58,7 +58,7 @@ func (r *restore) withoutConfiguration() []string {
 			continue
 		}
 		what := fmt.Sprintf("rows of %s.%s, configuration of extension %s", t.Schema, t.Name, t.Extension)
-		if r.past.data(t.OID) == nil {
+		if r.past.data(t.OID) == nil && !r.past.made(t.OID) {
 			said = append(said, what+": they are not in the snapshot")
 		} else if r.configurations[t.OID] != nil && strings.Contains(strings.ToLower(t.Condition), "select") {
 			said = append(said, what+": the condition that chooses them looks at other tables, as the target has them: "+shorten(t.Condition, 200))

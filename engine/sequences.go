@@ -59,6 +59,19 @@ func (q *sequences) take(head format.SegmentHead) {
 	}
 }
 
+// know takes in what the body of a version of the catalog tells of sequences that the segments do not: those made after the snapshot.
+func (q *sequences) know(b *format.Body) {
+	into := q.before
+	if b.SampledAt >= q.cut {
+		into = q.after
+	}
+	for _, s := range b.Sequences {
+		if _, known := into[s.OID]; !known {
+			into[s.OID] = s
+		}
+	}
+}
+
 // value returns the value that a sequence gets: the farther of the samples around the cut, so that it is never below what was
 // given out.
 func (q *sequences) value(oid uint32, descending bool) (format.SequenceSample, bool) {

@@ -38,6 +38,8 @@ type StreamOptions struct {
 
 	// supplyAgain, versionAgain and versionWait replace the constants of those names in a test.
 	supplyAgain, versionAgain, versionWait time.Duration
+	// noVersions leaves out versions of the catalog in a test, as where none can be taken.
+	noVersions bool
 }
 
 // StreamResult says what was made durable.

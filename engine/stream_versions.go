@@ -42,6 +42,9 @@ func newVersioner(s *stream, log *format.LogStart) *versioner {
 
 // alter says that DDL came.
 func (v *versioner) alter() {
+	if v.s.o.noVersions {
+		return
+	}
 	select {
 	case v.altered <- struct{}{}:
 	default:

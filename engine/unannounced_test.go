@@ -181,8 +181,9 @@ func TestAnAnnouncedChangeExplainsNoOther(t *testing.T) {
 	drain(t, place, db)
 	_, err := Restore(t.Context(), RestoreOptions{Place: place, To: newDatabase(t), Tables: []string{"pets"}})
 	contains(t, err, "nobody announced", "public.pets")
-	_, err = Restore(t.Context(), RestoreOptions{Place: place, To: newDatabase(t), Tables: []string{"plain"}})
-	contains(t, err, "ALTER TABLE plain ADD note")
+	if _, err := Restore(t.Context(), RestoreOptions{Place: place, To: newDatabase(t), Tables: []string{"plain"}}); err != nil {
+		t.Error(err)
+	}
 	if _, err := Restore(t.Context(), RestoreOptions{Place: place, To: newDatabase(t), Tables: []string{"visits"}}); err != nil {
 		t.Error(err)
 	}
@@ -221,7 +222,7 @@ func TestAHarmlessStatementOfTheSameTableHidesNoOther(t *testing.T) {
 func TestPrivilegesCommentsAndDroppedObjectsHideNoRewrite(t *testing.T) {
 	for _, c := range []struct {
 		announced string
-		lenient   bool // refused for that statement where it is not
+		lenient   bool // with the snapshot's catalog as well
 	}{{"GRANT SELECT ON plain TO public", false}, {"DROP FUNCTION two()", false}, {"COMMENT ON TABLE pets IS 'all'", true}, {"ALTER TABLE pets ALTER kind SET DEFAULT 'dog'", true}} {
 		t.Run(c.announced, func(t *testing.T) {
 			place, db := protect(t, zoo...)
@@ -235,9 +236,11 @@ func TestPrivilegesCommentsAndDroppedObjectsHideNoRewrite(t *testing.T) {
 			}
 			exec(t, db, "INSERT INTO plain VALUES (1)")
 			drain(t, place, db)
-			o := RestoreOptions{Place: place, To: newDatabase(t), DryRun: true, Tables: []string{"pets"}, CatalogOfSnapshot: c.lenient}
-			_, err := Restore(t.Context(), o)
-			contains(t, err, "nobody announced", "public.pets")
+			for _, lenient := range []bool{false, c.lenient} {
+				o := RestoreOptions{Place: place, To: newDatabase(t), DryRun: true, Tables: []string{"pets"}, CatalogOfSnapshot: lenient}
+				_, err := Restore(t.Context(), o)
+				contains(t, err, "nobody announced", "public.pets")
+			}
 		})
 	}
 	// The privilege by itself hinders nothing.

@@ -147,6 +147,10 @@ func (v *verification) snapshot(ctx context.Context, s *repository.Source, name 
 	if err != nil {
 		return v.broken(err, lost)
 	}
+	if e.CatalogVersion {
+		v.result.Snapshots--
+		lost.Lost = fmt.Sprintf("version %v of the catalog", id)
+	}
 	lost.Object = s.Path(e.Body.Name)
 	body, err := s.Body(ctx, e)
 	if err == nil && !v.o.Quick {

@@ -187,6 +187,9 @@ func printPlan(w io.Writer, p engine.RestorePlan) error {
 	if p.Log != uuid.Nil {
 		rows = append(rows, "log\t"+p.Log.String())
 	}
+	if p.Version != uuid.Nil {
+		rows = append(rows, "catalog\t"+p.Version.String())
+	}
 	if err := columns(w, rows...); err != nil {
 		return err
 	}
@@ -223,6 +226,9 @@ func printPlan(w io.Writer, p engine.RestorePlan) error {
 }
 
 func printLeftOut(w io.Writer, p engine.RestorePlan) {
+	for _, what := range p.Followed {
+		fmt.Fprintf(w, "followed: %s\n", what)
+	}
 	for _, what := range p.LeftOut {
 		fmt.Fprintf(w, "left out: %s\n", what)
 	}

@@ -1,0 +1,206 @@
+package engine
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/pgrecall/pgrecall/format"
+)
+
+// moment is the source as it was at a position: its objects and its rows.
+type moment struct {
+	what             string
+	lsn              format.LSN
+	schema, contents string
+}
+
+// definitions is the SQL of all objects of a database.
+func definitions(t *testing.T, db string) string {
+	t.Helper()
+	var sql bytes.Buffer
+	if err := Schema(t.Context(), SchemaOptions{Live: true, DB: db}, &sql); err != nil {
+		t.Fatal(err)
+	}
+	return sql.String()
+}
+
+func momentOf(t *testing.T, db, what string) moment {
+	t.Helper()
+	lsn, err := format.ParseLSN(value(t, db, "SELECT pg_current_wal_insert_lsn()::text"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return moment{what, lsn, definitions(t, db), contents(t, db)}
+}
+
+// restoresTo restores a moment into a new database and compares all of it.
+func restoresTo(t *testing.T, place Place, m moment) *RestoreResult {
+	t.Helper()
+	to := newDatabase(t)
+	r, err := Restore(t.Context(), RestoreOptions{Place: place, To: to, Target: Target{Kind: TargetLSN, LSN: m.lsn}})
+	if err != nil {
+		t.Errorf("%s: %v", m.what, err)
+		return nil
+	}
+	if got := definitions(t, to); got != m.schema {
+		t.Errorf("%s: the objects differ:\n%s", m.what, difference(m.schema, got))
+	}
+	if got := contents(t, to); got != m.contents {
+		t.Errorf("%s: the rows differ\nwant\n%s\ngot\n%s", m.what, m.contents, got)
+	}
+	return r
+}
+
+// difference is the lines that one of the two texts has and the other has not.
+func difference(want, got string) string {
+	var out []string
+	for _, d := range []struct{ sign, in, without string }{{"-", want, got}, {"+", got, want}} {
+		for _, line := range strings.Split(d.in, "\n") {
+			if !strings.Contains("\n"+d.without+"\n", "\n"+line+"\n") {
+				out = append(out, d.sign+line)
+			}
+		}
+	}
+	return strings.Join(out, "\n")
+}
+
+// across runs steps, each followed by a version of the catalog, and restores the moments between all of them.
+func acrossAll(t *testing.T, begin []string, steps ...string) (Place, string) {
+	t.Helper()
+	place, db := protect(t, begin...)
+	moments := []moment{momentOf(t, db, "the beginning")}
+	for _, step := range steps {
+		exec(t, db, step)
+		moments = append(moments, momentOf(t, db, shorten(step, 70)))
+		drain(t, place, db)
+	}
+	exec(t, db, "CREATE TABLE last_of_all ()")
+	drain(t, place, db)
+	for _, m := range moments {
+		restoresTo(t, place, m)
+	}
+	return place, db
+}
+
+var pets = []string{"CREATE TABLE pets (id int PRIMARY KEY, name text, legs int DEFAULT 4)",
+	"INSERT INTO pets SELECT i, 'pet ' || i, i % 9 FROM generate_series(1, 300) i"}
+
+func TestColumnsAddedDroppedAndRenamedAreCrossed(t *testing.T) {
+	acrossAll(t, pets,
+		`UPDATE pets SET legs = 3 WHERE id % 7 = 0; ALTER TABLE pets ADD color text; UPDATE pets SET color = 'red' WHERE id % 5 = 0`,
+		`ALTER TABLE pets ADD noise text DEFAULT E'miau\t\\ "{}'; UPDATE pets SET noise = NULL WHERE id % 3 = 0; DELETE FROM pets WHERE id % 4 = 0`,
+		"ALTER TABLE pets RENAME name TO label; UPDATE pets SET label = upper(label) WHERE id < 100; ALTER TABLE pets DROP legs; INSERT INTO pets VALUES (1001, 'newer')",
+		"ALTER TABLE pets ADD legs int DEFAULT 7",
+		"UPDATE pets SET legs = 8 WHERE id % 2 = 0; ALTER TABLE pets ALTER legs SET NOT NULL, ALTER noise SET DEFAULT 'wuff', ALTER label DROP DEFAULT; DELETE FROM pets WHERE id % 11 = 0",
+		fmt.Sprintf("UPDATE pets SET legs = 1 WHERE id = 1; ALTER TABLE pets DROP noise, ADD long text DEFAULT '%s'; UPDATE pets SET legs = 2, id = id + 5000 WHERE id IN (2, 3, 5)", strings.Repeat("x", 5000)),
+	)
+}
+
+func TestTablesMadeDroppedAndRenamedAreCrossed(t *testing.T) {
+	acrossAll(t, pets,
+		"CREATE TABLE vets (id serial PRIMARY KEY, name text); INSERT INTO vets (name) VALUES ('a'), ('b'); CREATE TABLE few AS SELECT id, name FROM pets WHERE id < 10; UPDATE few SET name = 'few' WHERE id = 3",
+		"SELECT id, legs INTO chosen FROM pets; DELETE FROM chosen WHERE id > 20; ALTER TABLE vets RENAME TO doctors; INSERT INTO doctors (name) VALUES ('c')",
+		"DROP TABLE pets; CREATE TABLE pets (legs text, id bigint); INSERT INTO pets VALUES ('many', 1), ('many', 1)",
+		"CREATE SCHEMA clinic; ALTER TABLE doctors SET SCHEMA clinic; UPDATE clinic.doctors SET name = 'd' WHERE id = 1; DELETE FROM pets WHERE ctid = '(0,1)'",
+		"ALTER SCHEMA clinic RENAME TO hospital; INSERT INTO hospital.doctors (name) VALUES ('e'); DROP TABLE few; TRUNCATE chosen; INSERT INTO chosen VALUES (7, 7)",
+	)
+}
+
+func TestIdentitiesAreCrossed(t *testing.T) {
+	acrossAll(t, append(slices.Clone(pets), "CREATE TABLE plain (a int, b text)", "INSERT INTO plain SELECT i % 5, 'b' FROM generate_series(1, 50) i"),
+		"ALTER TABLE pets DROP CONSTRAINT pets_pkey; INSERT INTO pets VALUES (1, 'again', 1), (1, 'again', 1); UPDATE pets SET legs = 9 WHERE id = 2; DELETE FROM plain WHERE a = 1",
+		"DELETE FROM pets WHERE id = 1; ALTER TABLE pets ADD PRIMARY KEY (id); UPDATE pets SET legs = 10 WHERE id IN (3, 4); ALTER TABLE plain ADD c int DEFAULT 5; UPDATE plain SET b = 'c' WHERE a = 2",
+		"ALTER TABLE plain ADD COLUMN id int; UPDATE plain SET id = s.n FROM (SELECT ctid AS at, row_number() OVER () AS n FROM plain) s WHERE plain.ctid = s.at; ALTER TABLE plain ADD PRIMARY KEY (id); UPDATE plain SET a = 77 WHERE id % 3 = 0",
+		"ALTER TABLE pets REPLICA IDENTITY FULL; UPDATE pets SET legs = 11 WHERE id = 5; ALTER TABLE pets DROP CONSTRAINT pets_pkey, DROP COLUMN id; UPDATE pets SET name = 'x' WHERE legs = 11",
+	)
+}
+
+func TestOtherObjectsAreThoseOfTheTarget(t *testing.T) {
+	exec(t, server.ConnString("postgres"), "CREATE ROLE window_reader", "CREATE ROLE window_owner")
+	acrossAll(t, append(slices.Clone(pets), "CREATE TYPE mood AS ENUM ('sad', 'happy')", "CREATE TABLE moods (id int PRIMARY KEY, mood mood)", "INSERT INTO moods VALUES (1, 'sad')"),
+		"CREATE INDEX by_legs ON pets (legs); CREATE VIEW many AS SELECT * FROM pets WHERE legs > 4; CREATE FUNCTION one() RETURNS int LANGUAGE sql AS 'SELECT 1'; ALTER TABLE pets ADD CHECK (legs >= 0); UPDATE pets SET legs = 5",
+		"ALTER TYPE mood ADD VALUE 'fine' BEFORE 'happy'",
+		"INSERT INTO moods VALUES (2, 'fine'); DROP VIEW many; CREATE OR REPLACE FUNCTION one() RETURNS int LANGUAGE sql AS 'SELECT 2'; CREATE MATERIALIZED VIEW sums AS SELECT legs, count(*) FROM pets GROUP BY 1; ALTER TYPE mood RENAME TO feeling",
+		"UPDATE pets SET legs = 6 WHERE id < 9; REFRESH MATERIALIZED VIEW sums; GRANT SELECT ON pets TO window_reader; COMMENT ON TABLE pets IS 'all of them'; CREATE POLICY p ON pets USING (true)",
+		"CREATE FUNCTION t() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NEW.legs := 1; RETURN NEW; END'; CREATE TRIGGER t BEFORE INSERT ON pets FOR EACH ROW EXECUTE FUNCTION t(); INSERT INTO pets (id) VALUES (999); REFRESH MATERIALIZED VIEW sums; ALTER TABLE pets ALTER name TYPE varchar; UPDATE pets SET name = 'v' WHERE id = 1",
+		"DROP OWNED BY window_reader; ALTER TABLE pets OWNER TO window_owner; REFRESH MATERIALIZED VIEW sums",
+	)
+}
+
+func TestPartitionsAreCrossed(t *testing.T) {
+	begin := []string{"CREATE TABLE events (id int, day date, note text, PRIMARY KEY (id, day)) PARTITION BY RANGE (day)",
+		"CREATE TABLE e1 PARTITION OF events FOR VALUES FROM ('2024-01-01') TO ('2025-01-01')",
+		"INSERT INTO events SELECT i, '2024-01-01'::date + i, 'n' FROM generate_series(1, 100) i"}
+	place, db := acrossAll(t, begin,
+		"CREATE TABLE e2 PARTITION OF events FOR VALUES FROM ('2025-01-01') TO ('2026-01-01'); INSERT INTO events VALUES (1, '2025-03-03', 'new'), (2, '2024-03-03', 'old')",
+		"CREATE TABLE e3 (note text, id int NOT NULL, day date NOT NULL); INSERT INTO e3 VALUES ('x', 1, '2026-02-02'); ALTER TABLE events ATTACH PARTITION e3 FOR VALUES FROM ('2026-01-01') TO ('2027-01-01'); UPDATE events SET note = 'moved', day = '2026-05-05' WHERE note = 'old'",
+		"ALTER TABLE events ADD place text DEFAULT 'here'; UPDATE events SET place = 'there' WHERE id < 5; ALTER TABLE events DETACH PARTITION e1",
+		"UPDATE e1 SET note = 'apart' WHERE id = 9; DROP TABLE e2; ALTER TABLE events RENAME TO happenings; CREATE TABLE rest PARTITION OF happenings DEFAULT; INSERT INTO happenings VALUES (9, '2030-01-01', 'late')",
+	)
+	to := newDatabase(t)
+	r, err := Restore(t.Context(), RestoreOptions{Place: place, To: to, Tables: []string{"happenings"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := "SELECT string_agg(h::text, ' ' ORDER BY h::text) FROM happenings h"
+	if want, got := value(t, db, rows), value(t, to, rows); want != got {
+		t.Errorf("the partitioned table alone has %s, not %s", got, want)
+	}
+	if said := strings.Join(r.Plan.Followed, "\n"); !strings.Contains(said, "public.rest was made after the snapshot") {
+		t.Errorf("the plan does not say what it follows: %q", said)
+	}
+}
+
+func TestMigrationsInsideTransactionsAndBursts(t *testing.T) {
+	place, db := protect(t, pets...)
+	conn := open(t, db)
+	both := func(sql string) {
+		if _, err := conn.Exec(t.Context(), sql, pgx.QueryExecModeSimpleProtocol); err != nil {
+			t.Fatal(err)
+		}
+	}
+	both("BEGIN; INSERT INTO pets VALUES (1000, 'in', 1); ALTER TABLE pets ADD a int DEFAULT 1; UPDATE pets SET a = 2 WHERE id < 10; SAVEPOINT s; ALTER TABLE pets ADD gone int; UPDATE pets SET gone = 1; ROLLBACK TO s; INSERT INTO pets VALUES (1001, 'in', 1, 9); ALTER TABLE pets DROP legs; UPDATE pets SET name = 'late' WHERE id = 1000; COMMIT")
+	both("BEGIN; DROP TABLE pets; ROLLBACK")
+	both(`DO $$ BEGIN EXECUTE 'CREATE TABLE done (i int PRIMARY KEY)'; INSERT INTO done SELECT generate_series(1, 20); EXECUTE 'ALTER TABLE done ADD j int DEFAULT 3'; UPDATE done SET j = 4 WHERE i > 15; END $$`)
+	first := momentOf(t, db, "after transactions")
+	drain(t, place, db)
+	var burst []string
+	for i := range 10 {
+		burst = append(burst, fmt.Sprintf("ALTER TABLE done ADD c%d int DEFAULT %d", i, i), fmt.Sprintf("UPDATE done SET c%d = 100 WHERE i = %d", i, i+1))
+	}
+	exec(t, db, burst...)
+	last := momentOf(t, db, "after the burst")
+	drain(t, place, db)
+	restoresTo(t, place, first)
+	restoresTo(t, place, last)
+	_, err := Restore(t.Context(), RestoreOptions{Place: place, To: newDatabase(t), Target: Target{Kind: TargetLSN, LSN: last.lsn - 2000}})
+	contains(t, err, "no version of the catalog was taken at the target", "nearest exact point before: --before-xid ", "after: --xid ")
+}
+
+func TestWhatTheLogDoesNotHoldIsRefusedByName(t *testing.T) {
+	for _, c := range []struct{ statement, why, names string }{
+		{"ALTER TABLE pets ALTER legs TYPE bigint", "rewrote table public.pets", "text"},
+		{"ALTER TABLE pets ADD r float DEFAULT random()", "rewrote table public.pets", "text"},
+		{"ALTER TABLE pets ALTER doubled DROP EXPRESSION", `column "doubled" became an ordinary one`, "text"},
+		{"ALTER TYPE mood RENAME VALUE 'sad' TO 'blue'", "altered a type that columns of table public.pets", "text"},
+		{"ALTER TYPE pair ADD ATTRIBUTE c int", "altered a type that columns of table public.pets", "text"},
+		{"BEGIN; INSERT INTO pets (id) VALUES (9); ALTER TABLE pets DROP p; ALTER TABLE pets ADD p pair; INSERT INTO pets (id) VALUES (10); COMMIT", "a column was dropped and one of its name", "text"},
+		{"ALTER TABLE pets SET UNLOGGED", "rewrote table public.pets", "text"},
+		{"ALTER TABLE called RENAME TO named", "table public.names holds names of objects", "regclass"},
+	} {
+		place, db := protect(t, "CREATE TYPE mood AS ENUM ('sad', 'happy')", "CREATE TYPE pair AS (a int, b int)",
+			"CREATE TABLE pets (id int PRIMARY KEY, name text, legs int, doubled int GENERATED ALWAYS AS (id * 2) STORED, mood mood, p pair)",
+			"CREATE TABLE called (i int)", "CREATE TABLE names (id int PRIMARY KEY, n "+c.names+")", "INSERT INTO names VALUES (1, 'called')", "INSERT INTO pets VALUES (1, 'a', 4, DEFAULT, 'sad', (1, 2))")
+		exec(t, db, c.statement, "INSERT INTO names VALUES (2, NULL)")
+		drain(t, place, db)
+		_, err := Restore(t.Context(), RestoreOptions{Place: place, To: newDatabase(t)})
+		contains(t, err, c.why, "--before-xid ")
+		if ExitCode(err) != 3 {
+			t.Errorf("%s: exit code %d", c.statement, ExitCode(err))
+		}
+	}
+}
