@@ -47,7 +47,7 @@ func drain(t *testing.T, place Place, db string) *StreamResult {
 // drainOnly drains without taking a version of the catalog, as where none can be read.
 func drainOnly(t *testing.T, place Place, db string) {
 	t.Helper()
-	if _, err := Stream(t.Context(), StreamOptions{Place: place, DB: db, Once: true, noVersions: true}); err != nil {
+	if _, err := Stream(t.Context(), StreamOptions{Place: place, DB: db, Once: true, NoVersions: true}); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"strings"
 	"testing"
 )
 
@@ -49,64 +48,6 @@ func TestATargetAcrossAChangeOfLayoutIsRefusedByName(t *testing.T) {
 			t.Errorf("%s: --catalog-of-snapshot: %v", c.name, err)
 		}
 	}
-}
-
-func TestTheNearestPointsAroundAStatementAreExact(t *testing.T) {
-	place, db := protect(t, schema...)
-	exec(t, db, "DELETE FROM users WHERE id % 3 = 0")
-	before := momentOf(t, db, "before")
-	exec(t, db, "ALTER TABLE users ADD COLUMN extra int DEFAULT 5", "UPDATE users SET extra = 6 WHERE id % 2 = 0")
-	between := momentOf(t, db, "between")
-	exec(t, db, "CREATE INDEX ON users (extra)")
-	after := momentOf(t, db, "after")
-	exec(t, db, "DELETE FROM log")
-	drainOnly(t, place, db)
-	to := newDatabase(t)
-	_, err := Restore(t.Context(), RestoreOptions{Place: place, To: to, Target: Target{Kind: TargetLSN, LSN: between.lsn}})
-	contains(t, err, "no version of the catalog", "--before-xid ", "none yet")
-	take(t, place, db)
-	drainOnly(t, place, db)
-	_, err = Restore(t.Context(), RestoreOptions{Place: place, To: to, Target: Target{Kind: TargetLSN, LSN: between.lsn}})
-	contains(t, err, "ALTER TABLE on public.users", "--before-xid ", "--xid ")
-	for flag, m := range map[string]moment{"--before-xid ": before, "after: --xid ": after} {
-		_, rest, _ := strings.Cut(err.Error(), flag)
-		xid := rest[:strings.IndexAny(rest, " ;")]
-		flags := TargetFlags{XID: xid}
-		if flag == "--before-xid " {
-			flags = TargetFlags{BeforeXID: xid}
-		}
-		target, err := ParseTarget(flags, nowForTest(), nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		to := newDatabase(t)
-		if _, err := Restore(t.Context(), RestoreOptions{Place: place, To: to, Target: target}); err != nil {
-			t.Fatal(err)
-		}
-		sameDatabase(t, m.contents, to)
-		if got := definitions(t, to); got != m.schema {
-			t.Errorf("%s: the objects differ:\n%s", flag, difference(m.schema, got))
-		}
-	}
-	lenient := newDatabase(t)
-	taken := take(t, place, db)
-	exec(t, db, "CREATE INDEX ON users (born)", "DELETE FROM orders WHERE id % 5 = 0")
-	drainOnly(t, place, db)
-	if _, err := Restore(t.Context(), RestoreOptions{Place: place, To: lenient, CatalogOfSnapshot: true}); err != nil {
-		t.Fatal(err)
-	}
-	sameDatabase(t, contents(t, db), lenient)
-	_, err = Restore(t.Context(), RestoreOptions{Place: place, To: newDatabase(t)})
-	contains(t, err, "--before-xid ")
-	if err := windowOf(t, place, taken); err != nil {
-		t.Error(err)
-	}
-}
-
-// windowOf restores a snapshot's own instant.
-func windowOf(t *testing.T, place Place, taken *SnapshotResult) error {
-	_, err := Restore(t.Context(), RestoreOptions{Place: place, To: newDatabase(t), Target: Target{Kind: TargetSnapshot, Name: taken.ID.String()}})
-	return err
 }
 
 func TestANewPartitionHindersItsPartitionedTable(t *testing.T) {

@@ -38,8 +38,8 @@ type StreamOptions struct {
 
 	// supplyAgain, versionAgain and versionWait replace the constants of those names in a test.
 	supplyAgain, versionAgain, versionWait time.Duration
-	// noVersions leaves out versions of the catalog in a test, as where none can be taken.
-	noVersions bool
+	// NoVersions takes no versions of the catalog after DDL: points after it need a snapshot that was taken after it.
+	NoVersions bool
 }
 
 // StreamResult says what was made durable.

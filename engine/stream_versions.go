@@ -42,7 +42,7 @@ func newVersioner(s *stream, log *format.LogStart) *versioner {
 
 // alter says that DDL came.
 func (v *versioner) alter() {
-	if v.s.o.noVersions {
+	if v.s.o.NoVersions {
 		return
 	}
 	select {

@@ -1,4 +1,4 @@
-package engine
+package windowtest
 
 import (
 	"flag"
@@ -8,6 +8,9 @@ import (
 	"testing"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/pgrecall/pgrecall/engine"
+	"github.com/pgrecall/pgrecall/engine/internal/enginetest"
+	"github.com/pgrecall/pgrecall/engine/internal/pgtest"
 )
 
 var migrationSeed = flag.Uint64("migration-seed", 1, "the first seed of the random migrations")
@@ -100,31 +103,31 @@ func TestRandomMigrationsAreCrossedOrRefused(t *testing.T) {
 	const rounds, moments = 40, 8
 	seed := *migrationSeed
 	m := migrations{rand.New(rand.NewPCG(seed, 0))}
-	place, db := protect(t, "CREATE SCHEMA s", "CREATE TABLE t1 (id int PRIMARY KEY, a text, b text)", "CREATE TABLE t2 (id int, a text)",
+	place, db := enginetest.Protect(t, server, "CREATE SCHEMA s", "CREATE TABLE t1 (id int PRIMARY KEY, a text, b text)", "CREATE TABLE t2 (id int, a text)",
 		"CREATE TABLE parts (id int, a text) PARTITION BY RANGE (id)", "CREATE TABLE p1 PARTITION OF parts FOR VALUES FROM (0) TO (50)", "CREATE TABLE rest PARTITION OF parts DEFAULT",
 		"INSERT INTO t1 SELECT i, 'a' || i, repeat(md5(i::text), 100) FROM generate_series(1, 60) i", "INSERT INTO t2 SELECT i % 9, 'b' FROM generate_series(1, 40) i", "INSERT INTO parts SELECT i FROM generate_series(1, 80) i")
-	conn := open(t, db)
-	var all []moment
+	conn := pgtest.Open(t, db)
+	var all []enginetest.Moment
 	var history []string
 	for i := range rounds {
 		what := m.run(t, conn)
 		history = append(history, what)
 		if i%(rounds/moments) == 0 {
-			all = append(all, momentOf(t, db, fmt.Sprintf("seed %d, round %d: %s", seed, i, what)))
-			drain(t, place, db)
+			all = append(all, enginetest.MomentOf(t, db, fmt.Sprintf("seed %d, round %d: %s", seed, i, what)))
+			enginetest.Drain(t, place, db)
 		}
 	}
-	exec(t, db, "CREATE TABLE last_of_all ()")
-	drain(t, place, db)
+	pgtest.Exec(t, db, "CREATE TABLE last_of_all ()")
+	enginetest.Drain(t, place, db)
 	refused := 0
 	for _, moment := range all {
-		_, err := Restore(t.Context(), RestoreOptions{Place: place, To: newDatabase(t), Target: Target{Kind: TargetLSN, LSN: moment.lsn}, DryRun: true})
-		if ExitCode(err) == 3 {
-			t.Logf("%s: %v", moment.what, err)
+		_, err := engine.Restore(t.Context(), engine.RestoreOptions{Place: place, To: pgtest.NewDatabase(t, server), Target: engine.Target{Kind: engine.TargetLSN, LSN: moment.LSN}, DryRun: true})
+		if engine.ExitCode(err) == 3 {
+			t.Logf("%s: %v", moment.What, err)
 			refused++
 			continue
 		}
-		restoresTo(t, place, moment)
+		moment.Restores(t, server, place)
 	}
 	if t.Failed() || refused > 0 {
 		t.Logf("seed %d:\n%s", seed, strings.Join(history, ";\n"))

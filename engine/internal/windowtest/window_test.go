@@ -1,87 +1,31 @@
-package engine
+package windowtest
 
 import (
-	"bytes"
 	"fmt"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/pgrecall/pgrecall/format"
+	"github.com/pgrecall/pgrecall/engine"
+	"github.com/pgrecall/pgrecall/engine/internal/enginetest"
+	"github.com/pgrecall/pgrecall/engine/internal/pgtest"
 )
 
-// moment is the source as it was at a position: its objects and its rows.
-type moment struct {
-	what             string
-	lsn              format.LSN
-	schema, contents string
-}
-
-// definitions is the SQL of all objects of a database.
-func definitions(t *testing.T, db string) string {
+// acrossAll runs steps, each followed by a version of the catalog, and restores the moments between all of them.
+func acrossAll(t *testing.T, begin []string, steps ...string) (engine.Place, string) {
 	t.Helper()
-	var sql bytes.Buffer
-	if err := Schema(t.Context(), SchemaOptions{Live: true, DB: db}, &sql); err != nil {
-		t.Fatal(err)
-	}
-	return sql.String()
-}
-
-func momentOf(t *testing.T, db, what string) moment {
-	t.Helper()
-	lsn, err := format.ParseLSN(value(t, db, "SELECT pg_current_wal_insert_lsn()::text"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return moment{what, lsn, definitions(t, db), contents(t, db)}
-}
-
-// restoresTo restores a moment into a new database and compares all of it.
-func restoresTo(t *testing.T, place Place, m moment) *RestoreResult {
-	t.Helper()
-	to := newDatabase(t)
-	r, err := Restore(t.Context(), RestoreOptions{Place: place, To: to, Target: Target{Kind: TargetLSN, LSN: m.lsn}})
-	if err != nil {
-		t.Errorf("%s: %v", m.what, err)
-		return nil
-	}
-	if got := definitions(t, to); got != m.schema {
-		t.Errorf("%s: the objects differ:\n%s", m.what, difference(m.schema, got))
-	}
-	if got := contents(t, to); got != m.contents {
-		t.Errorf("%s: the rows differ\nwant\n%s\ngot\n%s", m.what, m.contents, got)
-	}
-	return r
-}
-
-// difference is the lines that one of the two texts has and the other has not.
-func difference(want, got string) string {
-	var out []string
-	for _, d := range []struct{ sign, in, without string }{{"-", want, got}, {"+", got, want}} {
-		for _, line := range strings.Split(d.in, "\n") {
-			if !strings.Contains("\n"+d.without+"\n", "\n"+line+"\n") {
-				out = append(out, d.sign+line)
-			}
-		}
-	}
-	return strings.Join(out, "\n")
-}
-
-// across runs steps, each followed by a version of the catalog, and restores the moments between all of them.
-func acrossAll(t *testing.T, begin []string, steps ...string) (Place, string) {
-	t.Helper()
-	place, db := protect(t, begin...)
-	moments := []moment{momentOf(t, db, "the beginning")}
+	place, db := enginetest.Protect(t, server, begin...)
+	moments := []enginetest.Moment{enginetest.MomentOf(t, db, "the beginning")}
 	for _, step := range steps {
-		exec(t, db, step)
-		moments = append(moments, momentOf(t, db, shorten(step, 70)))
-		drain(t, place, db)
+		pgtest.Exec(t, db, step)
+		moments = append(moments, enginetest.MomentOf(t, db, step))
+		enginetest.Drain(t, place, db)
 	}
-	exec(t, db, "CREATE TABLE last_of_all ()")
-	drain(t, place, db)
+	pgtest.Exec(t, db, "CREATE TABLE last_of_all ()")
+	enginetest.Drain(t, place, db)
 	for _, m := range moments {
-		restoresTo(t, place, m)
+		m.Restores(t, server, place)
 	}
 	return place, db
 }
@@ -120,7 +64,7 @@ func TestIdentitiesAreCrossed(t *testing.T) {
 }
 
 func TestOtherObjectsAreThoseOfTheTarget(t *testing.T) {
-	exec(t, server.ConnString("postgres"), "CREATE ROLE window_reader", "CREATE ROLE window_owner")
+	pgtest.Exec(t, server.ConnString("postgres"), "CREATE ROLE window_reader", "CREATE ROLE window_owner")
 	acrossAll(t, append(slices.Clone(pets), "CREATE TYPE mood AS ENUM ('sad', 'happy')", "CREATE TABLE moods (id int PRIMARY KEY, mood mood)", "INSERT INTO moods VALUES (1, 'sad')"),
 		"CREATE INDEX by_legs ON pets (legs); CREATE VIEW many AS SELECT * FROM pets WHERE legs > 4; CREATE FUNCTION one() RETURNS int LANGUAGE sql AS 'SELECT 1'; ALTER TABLE pets ADD CHECK (legs >= 0); UPDATE pets SET legs = 5",
 		"ALTER TYPE mood ADD VALUE 'fine' BEFORE 'happy'",
@@ -141,13 +85,13 @@ func TestPartitionsAreCrossed(t *testing.T) {
 		"ALTER TABLE events ADD place text DEFAULT 'here'; UPDATE events SET place = 'there' WHERE id < 5; ALTER TABLE events DETACH PARTITION e1",
 		"UPDATE e1 SET note = 'apart' WHERE id = 9; DROP TABLE e2; ALTER TABLE events RENAME TO happenings; CREATE TABLE rest PARTITION OF happenings DEFAULT; INSERT INTO happenings VALUES (9, '2030-01-01', 'late')",
 	)
-	to := newDatabase(t)
-	r, err := Restore(t.Context(), RestoreOptions{Place: place, To: to, Tables: []string{"happenings"}})
+	to := pgtest.NewDatabase(t, server)
+	r, err := engine.Restore(t.Context(), engine.RestoreOptions{Place: place, To: to, Tables: []string{"happenings"}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	rows := "SELECT string_agg(h::text, ' ' ORDER BY h::text) FROM happenings h"
-	if want, got := value(t, db, rows), value(t, to, rows); want != got {
+	if want, got := pgtest.Value(t, db, rows), pgtest.Value(t, to, rows); want != got {
 		t.Errorf("the partitioned table alone has %s, not %s", got, want)
 	}
 	if said := strings.Join(r.Plan.Followed, "\n"); !strings.Contains(said, "public.rest was made after the snapshot") {
@@ -156,8 +100,8 @@ func TestPartitionsAreCrossed(t *testing.T) {
 }
 
 func TestMigrationsInsideTransactionsAndBursts(t *testing.T) {
-	place, db := protect(t, pets...)
-	conn := open(t, db)
+	place, db := enginetest.Protect(t, server, pets...)
+	conn := pgtest.Open(t, db)
 	both := func(sql string) {
 		if _, err := conn.Exec(t.Context(), sql, pgx.QueryExecModeSimpleProtocol); err != nil {
 			t.Fatal(err)
@@ -166,19 +110,19 @@ func TestMigrationsInsideTransactionsAndBursts(t *testing.T) {
 	both("BEGIN; INSERT INTO pets VALUES (1000, 'in', 1); ALTER TABLE pets ADD a int DEFAULT 1; UPDATE pets SET a = 2 WHERE id < 10; SAVEPOINT s; ALTER TABLE pets ADD gone int; UPDATE pets SET gone = 1; ROLLBACK TO s; INSERT INTO pets VALUES (1001, 'in', 1, 9); ALTER TABLE pets DROP legs; UPDATE pets SET name = 'late' WHERE id = 1000; COMMIT")
 	both("BEGIN; DROP TABLE pets; ROLLBACK")
 	both(`DO $$ BEGIN EXECUTE 'CREATE TABLE done (i int PRIMARY KEY)'; INSERT INTO done SELECT generate_series(1, 20); EXECUTE 'ALTER TABLE done ADD j int DEFAULT 3'; UPDATE done SET j = 4 WHERE i > 15; END $$`)
-	first := momentOf(t, db, "after transactions")
-	drain(t, place, db)
+	first := enginetest.MomentOf(t, db, "after transactions")
+	enginetest.Drain(t, place, db)
 	var burst []string
 	for i := range 10 {
 		burst = append(burst, fmt.Sprintf("ALTER TABLE done ADD c%d int DEFAULT %d", i, i), fmt.Sprintf("UPDATE done SET c%d = 100 WHERE i = %d", i, i+1))
 	}
-	exec(t, db, burst...)
-	last := momentOf(t, db, "after the burst")
-	drain(t, place, db)
-	restoresTo(t, place, first)
-	restoresTo(t, place, last)
-	_, err := Restore(t.Context(), RestoreOptions{Place: place, To: newDatabase(t), Target: Target{Kind: TargetLSN, LSN: last.lsn - 2000}})
-	contains(t, err, "no version of the catalog was taken at the target", "nearest exact point before: --before-xid ", "after: --xid ")
+	pgtest.Exec(t, db, burst...)
+	last := enginetest.MomentOf(t, db, "after the burst")
+	enginetest.Drain(t, place, db)
+	first.Restores(t, server, place)
+	last.Restores(t, server, place)
+	_, err := engine.Restore(t.Context(), engine.RestoreOptions{Place: place, To: pgtest.NewDatabase(t, server), Target: engine.Target{Kind: engine.TargetLSN, LSN: last.LSN - 2000}})
+	pgtest.ErrorContains(t, err, "no version of the catalog was taken at the target", "nearest exact point before: --before-xid ", "after: --xid ")
 }
 
 func TestWhatTheLogDoesNotHoldIsRefusedByName(t *testing.T) {
@@ -192,15 +136,15 @@ func TestWhatTheLogDoesNotHoldIsRefusedByName(t *testing.T) {
 		{"ALTER TABLE pets SET UNLOGGED", "rewrote table public.pets", "text"},
 		{"ALTER TABLE called RENAME TO named", "table public.names holds names of objects", "regclass"},
 	} {
-		place, db := protect(t, "CREATE TYPE mood AS ENUM ('sad', 'happy')", "CREATE TYPE pair AS (a int, b int)",
+		place, db := enginetest.Protect(t, server, "CREATE TYPE mood AS ENUM ('sad', 'happy')", "CREATE TYPE pair AS (a int, b int)",
 			"CREATE TABLE pets (id int PRIMARY KEY, name text, legs int, doubled int GENERATED ALWAYS AS (id * 2) STORED, mood mood, p pair)",
 			"CREATE TABLE called (i int)", "CREATE TABLE names (id int PRIMARY KEY, n "+c.names+")", "INSERT INTO names VALUES (1, 'called')", "INSERT INTO pets VALUES (1, 'a', 4, DEFAULT, 'sad', (1, 2))")
-		exec(t, db, c.statement, "INSERT INTO names VALUES (2, NULL)")
-		drain(t, place, db)
-		_, err := Restore(t.Context(), RestoreOptions{Place: place, To: newDatabase(t)})
-		contains(t, err, c.why, "--before-xid ")
-		if ExitCode(err) != 3 {
-			t.Errorf("%s: exit code %d", c.statement, ExitCode(err))
+		pgtest.Exec(t, db, c.statement, "INSERT INTO names VALUES (2, NULL)")
+		enginetest.Drain(t, place, db)
+		_, err := engine.Restore(t.Context(), engine.RestoreOptions{Place: place, To: pgtest.NewDatabase(t, server)})
+		pgtest.ErrorContains(t, err, c.why, "--before-xid ")
+		if engine.ExitCode(err) != 3 {
+			t.Errorf("%s: exit code %d", c.statement, engine.ExitCode(err))
 		}
 	}
 }
