@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/pgrecall/pgrecall/engine/internal/plan"
 	"github.com/pgrecall/pgrecall/format"
@@ -42,6 +43,36 @@ func (p *history) catalogs() []*plan.Base {
 	}
 	slices.SortStableFunc(all, func(a, b *plan.Base) int { return cmp.Compare(position(a), position(b)) })
 	return all
+}
+
+// catalogTime is when the catalog of the target was read, by the source's clock.
+func (p *history) catalogTime() time.Time {
+	if p.across != nil {
+		return p.across.version.Envelope.Groups[0].Time
+	}
+	return p.choice.Base.Envelope.Groups[0].Time
+}
+
+// latestCatalog returns the base with the newest catalog at or before the cut of a choice, on the same log, whatever DDL it sees.
+func (h *holding) latestCatalog(ctx context.Context, c *plan.Choice) (*plan.Base, error) {
+	latest := c.Base
+	if c.Instant {
+		return latest, nil
+	}
+	for _, bases := range [][]plan.Base{h.versions, h.bases} {
+		for i := range bases {
+			b := &bases[i]
+			if b.Chain != c.Base.Chain || position(b) > c.Cut || position(b) <= position(latest) {
+				continue
+			}
+			if noted, err := h.noted(ctx, &plan.Choice{Base: b}); err != nil {
+				return nil, err
+			} else if noted {
+				latest = b
+			}
+		}
+	}
+	return latest, nil
 }
 
 // position is a catalog's: every transaction that it sees ended before.

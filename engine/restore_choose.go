@@ -147,11 +147,11 @@ func (r *restore) date(ctx context.Context, c plan.Choice, body *format.Body) (e
 	if r.past, err = newHistory(ctx, r.held, c, body, r.catalog); err != nil {
 		return err
 	}
-	if r.o.CatalogOfSnapshot || r.past.dated() {
+	if r.o.CatalogOfSnapshot || c.Instant || r.past.dated() && !(r.o.wanted() || r.o.Create) {
 		return nil
 	}
 	version, err := r.past.catalogAt(ctx)
-	if version == nil || err != nil {
+	if version == nil || err != nil || version == c.Base || r.past.dated() && version.Envelope.Globals == c.Base.Envelope.Globals {
 		return err
 	}
 	of, err := r.held.source.Body(ctx, version.Envelope)

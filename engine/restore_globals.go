@@ -14,7 +14,7 @@ import (
 
 // GlobalsOptions say what a restore does about what the databases of a server share: roles, memberships, their settings, tablespaces.
 type GlobalsOptions struct {
-	// Globals makes what is missing on the target before anything else, as of the snapshot restored from. What exists
+	// Globals makes what is missing on the target before anything else, as the newest catalog of the target has it. What exists
 	// there is not altered; it is told where it differs.
 	Globals bool
 	// GlobalsOnly does nothing else. To names any database of the target.
@@ -29,7 +29,7 @@ func (o *GlobalsOptions) wanted() bool { return o.Globals || o.GlobalsOnly }
 
 // PlannedGlobals is what becomes of the globals.
 type PlannedGlobals struct {
-	// AsOf is the instant of the snapshot that they are from: the log does not follow them.
+	// AsOf is the instant of the catalog that they are from: a stream takes one soon after they were changed.
 	AsOf time.Time `json:"as_of"`
 	// Roles and Tablespaces are made.
 	Roles       []string `json:"roles"`
@@ -230,7 +230,7 @@ func (r *restore) restoreGlobals(ctx context.Context) (*RestoreResult, error) {
 	return r.result, nil
 }
 
-// chooseGlobals finds the snapshot that a restore to the target would begin from, and its globals.
+// chooseGlobals finds the newest catalog at or before the target, and its globals.
 func (r *restore) chooseGlobals(ctx context.Context) (*catalog.Globals, error) {
 	choices, err := r.candidates(ctx)
 	if err != nil {
@@ -245,7 +245,11 @@ func (r *restore) chooseGlobals(ctx context.Context) (*catalog.Globals, error) {
 		if !noted {
 			continue
 		}
-		e := c.Base.Envelope
+		latest, err := r.held.latestCatalog(ctx, &c)
+		if err != nil {
+			return nil, err
+		}
+		e := latest.Envelope
 		body, err := source.Body(ctx, e)
 		if err != nil {
 			return nil, err

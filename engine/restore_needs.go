@@ -32,7 +32,7 @@ func (l *lacking) err() error {
 
 // checkNeeds makes sure that the target has what the script takes for granted: roles, tablespaces, extensions, collations.
 func (r *restore) checkNeeds(ctx context.Context) error {
-	if err := r.planGlobals(ctx, r.catalog.Globals, r.past.choice.Base.Envelope.Groups[0].Time); err != nil {
+	if err := r.planGlobals(ctx, r.catalog.Globals, r.past.catalogTime()); err != nil {
 		return err
 	}
 	if r.o.Scope == RestoreDataOnly && r.large == nil {

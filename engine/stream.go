@@ -37,7 +37,7 @@ type StreamOptions struct {
 	Tracer          Tracer
 
 	// supplyAgain, versionAgain and versionWait replace the constants of those names in a test.
-	supplyAgain, versionAgain, versionWait time.Duration
+	supplyAgain, versionAgain, versionWait, globalsEvery time.Duration
 	// NoVersions takes no versions of the catalog after DDL: points after it need a snapshot that was taken after it.
 	NoVersions bool
 }
@@ -237,8 +237,13 @@ func (s *stream) follow(ctx context.Context, log *format.LogStart, last *format.
 	if !s.o.Once {
 		return v.beside(ctx, func() error { return f.Run(hard) })
 	}
-	if err := f.Run(hard); err != nil || !v.take(ctx) {
+	if err := f.Run(hard); err != nil {
 		return err
+	}
+	v.globals.ask(ctx)
+	v.globals.close(ctx)
+	if !v.take(ctx) {
+		return nil
 	}
 	// A version counts when the log has come to where it is noted.
 	_, head, broken, err := s.newest(ctx)

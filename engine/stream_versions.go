@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/pgrecall/pgrecall/engine/internal/plan"
@@ -34,10 +35,13 @@ type versioner struct {
 	log *format.LogStart
 	// altered holds one element if there is DDL that no version has seen.
 	altered chan struct{}
+	globals globalsWatch
 }
 
 func newVersioner(s *stream, log *format.LogStart) *versioner {
-	return &versioner{s: s, log: log, altered: make(chan struct{}, 1)}
+	v := &versioner{s: s, log: log, altered: make(chan struct{}, 1)}
+	v.globals.v = v
+	return v
 }
 
 // alter says that DDL came.
@@ -54,14 +58,12 @@ func (v *versioner) alter() {
 // beside takes versions while follow runs, and ends with it.
 func (v *versioner) beside(ctx context.Context, follow func() error) error {
 	ctx, cancel := context.WithCancel(ctx)
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		v.run(ctx)
-	}()
+	var beside sync.WaitGroup
+	beside.Go(func() { v.run(ctx) })
+	beside.Go(func() { v.globals.run(ctx) })
 	err := follow()
 	cancel()
-	<-ended
+	beside.Wait()
 	return err
 }
 
@@ -147,10 +149,12 @@ func (v *versioner) missed(ctx context.Context) (bool, error) {
 			segments = h.chains[i].Segments
 		}
 	}
-	newest := h.newestCatalog(v.log)
-	if newest == nil {
+	envelope := h.newestCatalog(v.log)
+	if envelope == nil {
 		return false, nil // a first snapshot is still to be taken
 	}
+	v.globals.known = envelope.Globals
+	newest := &envelope.Groups[0].Visibility
 	for i := len(segments) - 1; i >= max(0, len(segments)-backlogSegments); i-- {
 		if segments[i].MaxXID < newest.Xmin {
 			return false, nil
@@ -171,18 +175,14 @@ func (v *versioner) missed(ctx context.Context) (bool, error) {
 	return false, nil
 }
 
-// newestCatalog is what the newest catalog that joins a log sees; nil: there is none.
-func (h *holding) newestCatalog(log *format.LogStart) *format.Visibility {
-	var newest *format.Group
+// newestCatalog is the envelope of the newest catalog that joins a log; nil: there is none.
+func (h *holding) newestCatalog(log *format.LogStart) (newest *format.Envelope) {
 	for _, e := range h.envelopes {
-		if g := &e.Groups[0]; e.Log == log.Log && (newest == nil || g.LSN >= newest.LSN) {
-			newest = g
+		if e.Log == log.Log && (newest == nil || e.Groups[0].LSN >= newest.Groups[0].LSN) {
+			newest = e
 		}
 	}
-	if newest == nil {
-		return nil
-	}
-	return &newest.Visibility
+	return newest
 }
 
 // notesOnly passes on no progress: a version has no rows.

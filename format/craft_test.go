@@ -194,6 +194,7 @@ func versionEnvelope() *Envelope {
 	e := countingEnvelope()
 	e.Log, e.Groups, e.Parts = craftID, e.Groups[:1], nil
 	e.Rows, e.RawBytes, e.StoredBytes, e.CatalogVersion = 0, 0, 0, true
+	e.Globals = "0123456789abcdef0123456789abcdef"
 	return e
 }
 

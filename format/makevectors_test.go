@@ -376,6 +376,12 @@ func (vs *vectorSet) faultyDocuments() {
 	vs.faultyDocument("version-false", KindEnvelope, string(version), func(s string) string {
 		return strings.Replace(s, `"catalog_version":true`, `"catalog_version":false`, 1)
 	})
+	vs.faultyDocument("globals-short", KindEnvelope, string(version), func(s string) string {
+		return strings.Replace(s, `"globals":"0123`, `"globals":"123`, 1)
+	})
+	vs.faultyDocument("globals-no-hex", KindEnvelope, string(version), func(s string) string {
+		return strings.Replace(s, `"globals":"0123`, `"globals":"G123`, 1)
+	})
 }
 
 // faultyDocument puts a sound document with a change that makes it none.

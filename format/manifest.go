@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -45,6 +46,8 @@ type Envelope struct {
 	// CatalogVersion says that it is the catalog alone, taken because DDL came: no base for rows, though its body has the
 	// sequences and forms of a snapshot.
 	CatalogVersion bool `json:"catalog_version,omitempty"`
+	// Globals is a fingerprint of the roles, tablespaces and the like that the catalog has, 32 hex digits; empty: not taken.
+	Globals string `json:"globals,omitempty"`
 }
 
 func (e Envelope) check() error {
@@ -58,12 +61,20 @@ func (e Envelope) check() error {
 	if e.CatalogVersion && (len(e.Parts) > 0 || len(e.Groups) > 1 || e.Log == uuid.Nil) {
 		return errors.New("a version of the catalog has no parts, one group, and joins a log")
 	}
+	if e.Globals != "" && !isFingerprint(e.Globals) {
+		return errors.New("globals is no fingerprint of 32 hex digits")
+	}
 	for i, g := range e.Groups {
 		if g.Visibility.IsZero() {
 			return fmt.Errorf("group %d has no visibility", i)
 		}
 	}
 	return nil
+}
+
+// isFingerprint says whether s is 32 lower-case hex digits.
+func isFingerprint(s string) bool {
+	return len(s) == 32 && strings.Trim(s, "0123456789abcdef") == ""
 }
 
 // Inexact counts what of the source a restore from a snapshot does not bring back as it was at the restored point. The

@@ -116,6 +116,9 @@ func (r *run) readInSnapshot(ctx context.Context) error {
 	if r.catalog, err = catalog.Read(ctx, tx); err != nil {
 		return fmt.Errorf("read the catalog: %w", err)
 	}
+	if r.globals, err = catalog.GlobalsFingerprint(ctx, tx); err != nil {
+		return fmt.Errorf("read the catalog: %w", err)
+	}
 	if r.o.NoRolePasswords {
 		r.catalog.Globals.ForgetPasswords()
 	}

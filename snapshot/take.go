@@ -109,6 +109,7 @@ type run struct {
 type contents struct {
 	catalog     *catalog.Catalog
 	fingerprint string
+	globals     string   // their fingerprint
 	large       *table   // the bytes of the large objects; nil: none are copied
 	closed      []uint32 // tables of extensions that the role may not read
 	tables      []*table
@@ -281,6 +282,7 @@ func (r *run) finish(ctx context.Context) (*Taken, error) {
 	e := format.Envelope{
 		ID: r.id, SystemID: r.source.systemID, Timeline: r.source.timeline, DatabaseOID: r.source.oid,
 		ServerVersion: r.source.version, Encoding: r.source.encoding, Started: r.started, Groups: r.groups,
+		Globals: r.globals,
 	}
 	if r.o.Joins != nil {
 		e.Log, e.Noted = r.o.Joins.Log, noted

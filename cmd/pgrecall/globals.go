@@ -33,7 +33,7 @@ func printGlobals(w io.Writer, g *engine.PlannedGlobals, dryRun bool) {
 			fmt.Fprintln(w, terminated(sql))
 		}
 	} else {
-		fmt.Fprintf(w, "made %s%s, %s%s, as of the snapshot of %s\n", plural(len(g.Roles), "role"), listed(g.Roles),
+		fmt.Fprintf(w, "made %s%s, %s%s, as of %s\n", plural(len(g.Roles), "role"), listed(g.Roles),
 			plural(len(g.Tablespaces), "tablespace"), listed(g.Tablespaces), when(g.AsOf))
 	}
 	for _, what := range g.Differs {
