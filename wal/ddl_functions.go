@@ -39,9 +39,9 @@ DECLARE
 BEGIN
   SELECT puballtables INTO everything FROM pg_publication WHERE pubname = 'pgrecall';
   FOR t IN
-    SELECT c.oid, c.relkind, c.relpersistence, n.nspname, c.relname, c.relreplident, NEEDED AS needed
+    SELECT c.oid, c.relpersistence, n.nspname, c.relname, c.relreplident, NEEDED AS needed
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace, FACTS
-    WHERE c.oid = ANY (tables) AND c.relkind IN ('r', 'p') AND c.relpersistence <> 't' AND n.nspname <> 'pgrecall'
+    WHERE c.oid = ANY (tables) AND c.relkind = 'r' AND c.relpersistence <> 't' AND n.nspname <> 'pgrecall'
   LOOP
     changes := '{}';
     IF t.needed IN ('f', 'd') THEN
@@ -57,7 +57,7 @@ BEGIN
       END;
       changed := array_append(changed, t.oid);
     END IF;
-    IF everything IS NOT NULL AND t.relkind = 'r' AND t.relpersistence = 'p' THEN
+    IF everything IS NOT NULL AND t.relpersistence = 'p' THEN
       listed := EXISTS (SELECT FROM pg_publication_rel r JOIN pg_publication p ON p.oid = r.prpubid
                         WHERE p.pubname = 'pgrecall' AND r.prrelid = t.oid);
       IF t.needed = 'x' AND everything THEN
@@ -262,7 +262,7 @@ BEGIN
   tables := array_remove(tables, NULL);
   IF indexes THEN
     tables := tables || ARRAY(
-      SELECT c.oid FROM pg_class c WHERE c.relreplident = 'i' AND c.relkind IN ('r', 'p') AND c.relpersistence <> 't'
+      SELECT c.oid FROM pg_class c WHERE c.relreplident = 'i' AND c.relkind = 'r' AND c.relpersistence <> 't'
         AND NOT EXISTS (SELECT FROM pg_index x WHERE x.indrelid = c.oid AND x.indisreplident));
   END IF;
   IF NOT internal AND (tables <> '{}' OR gone <> '{}') THEN

@@ -13,7 +13,8 @@ const (
 )
 
 // neededIdentity is an expression over pg_class AS c: the replica identity that the table needs so that its UPDATE
-// and DELETE can be published and folded. NULL: it is right as it is; 'f' FULL; 'd' DEFAULT, which is its primary
+// and DELETE can be published and folded. NULL: it is right as it is, as that of every partitioned table, whose partitions'
+// identities count (CheckCmdReplicaIdentity); 'f' FULL; 'd' DEFAULT, which is its primary
 // key; 'x': there is none, the table cannot be published.
 //
 // What counts is what the server counts (RelationGetIndexList, CheckCmdReplicaIdentity): an index must be valid,
@@ -21,7 +22,7 @@ const (
 // are no part of a COPY, and before 18 they are not decoded either. With a virtual generated column PostgreSQL 18
 // refuses UPDATE under FULL, whatever the publication says (publish_generated_columns knows only stored ones).
 const neededIdentity = `CASE
-    WHEN c.relkind NOT IN ('r', 'p') OR c.relpersistence = 't' OR c.oid < 16384 THEN NULL
+    WHEN c.relkind <> 'r' OR c.relpersistence = 't' OR c.oid < 16384 THEN NULL
     WHEN c.relreplident = 'd' AND k.has_key THEN NULL
     WHEN c.relreplident = 'i' AND k.has_index THEN NULL
     WHEN k.has_virtual AND k.has_key THEN 'd'

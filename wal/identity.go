@@ -21,7 +21,6 @@ const (
 type tableNeed struct {
 	oid          uint32
 	schema, name string
-	kind         string // r or p
 	original     string // pg_class.relreplident as it is
 	needed       string
 	mine         bool // the role may alter it
@@ -48,17 +47,17 @@ func (t tableNeed) change() Change {
 // them, because SET LOGGED may publish them later; those of extensions too.
 func tablesToChange(ctx context.Context, conn *pgx.Conn) ([]tableNeed, error) {
 	rows, err := conn.Query(ctx, `
-		SELECT oid, nspname::text, relname::text, relkind::text, relreplident::text, needed::text, mine FROM (
-		  SELECT c.oid, n.nspname, c.relname, c.relkind, c.relreplident, `+neededIdentity+` AS needed,
+		SELECT oid, nspname::text, relname::text, relreplident::text, needed::text, mine FROM (
+		  SELECT c.oid, n.nspname, c.relname, c.relreplident, `+neededIdentity+` AS needed,
 		         pg_has_role(c.relowner, 'USAGE') AS mine
 		  FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace, `+identityFacts+`
-		  WHERE c.relkind IN ('r', 'p') AND c.relpersistence <> 't' AND c.oid >= 16384 AND n.nspname <> $1
+		  WHERE c.relkind = 'r' AND c.relpersistence <> 't' AND c.oid >= 16384 AND n.nspname <> $1
 		) t WHERE needed IS NOT NULL ORDER BY nspname, relname`, Schema)
 	if err != nil {
 		return nil, fmt.Errorf("read which tables have no replica identity: %w", err)
 	}
 	tables, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (t tableNeed, err error) {
-		err = row.Scan(&t.oid, &t.schema, &t.name, &t.kind, &t.original, &t.needed, &t.mine)
+		err = row.Scan(&t.oid, &t.schema, &t.name, &t.original, &t.needed, &t.mine)
 		return t, err
 	})
 	if err != nil {

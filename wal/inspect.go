@@ -233,7 +233,7 @@ func (i *inspection) lookAtOwner(ctx context.Context) error {
 		SELECT DISTINCT o.rolname::text, r.rolname::text FROM pg_catalog.pg_proc p
 		JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace AND n.nspname = $1
 		JOIN pg_catalog.pg_roles r ON r.oid = p.proowner AND NOT r.rolsuper
-		JOIN pg_catalog.pg_class c ON c.relkind IN ('r', 'p') AND c.relpersistence <> 't' AND c.oid >= 16384
+		JOIN pg_catalog.pg_class c ON c.relkind = 'r' AND c.relpersistence <> 't' AND c.oid >= 16384
 		JOIN pg_catalog.pg_roles o ON o.oid = c.relowner
 		WHERE p.proname = 'keep_identity' AND NOT pg_has_role(r.oid, o.oid, 'USAGE') ORDER BY 1`, Schema)
 	if err != nil {

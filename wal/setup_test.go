@@ -34,9 +34,9 @@ func TestInitIsIdempotent(t *testing.T) {
 	}
 	wantText(t, "identities", d.text(`SELECT string_agg(relname || ':' || relreplident::text, ' ' ORDER BY relname)
 		FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p')`),
-		"indexed:i keyed:d part:f parts:f plain:f quick:f silent:d")
+		"indexed:i keyed:d part:f parts:d plain:f quick:f silent:d")
 	wantText(t, "what they were", d.text(`SELECT string_agg(name || ':' || original::text, ' ' ORDER BY name) FROM pgrecall.identities`),
-		"part:d parts:d plain:d quick:d silent:n")
+		"part:d plain:d quick:d silent:n")
 }
 
 func TestSlotName(t *testing.T) {
