@@ -33,6 +33,7 @@ func newRegression() *cobra.Command {
 	o := fidelity.Options{Log: os.Stderr}
 	c.Flags().IntVar(&o.Tests, "tests", 0,
 		"run the tests of another `major version`, where the mirror has no sources of the server's (default: its own)")
+	c.Flags().BoolVar(&o.Follow, "follow", false, "follow the tests from an empty database on, and restore from the log")
 	return compared(c, &o, majors.WithDebian(), fidelity.Regression)
 }
 

@@ -11,11 +11,11 @@ import (
 	"github.com/pgrecall/pgrecall/engine"
 )
 
-// shot is a snapshot of a database, in a repository of its own.
+// shot is a point of a database, in a repository of its own: a snapshot's, or the end of what was followed.
 type shot struct {
-	place engine.Place
-	id    string
-	left  []string // what it says that it leaves out
+	place  engine.Place
+	target engine.Target
+	left   []string // what the snapshot says that it leaves out
 }
 
 // take takes a snapshot of a database.
@@ -25,7 +25,7 @@ func take(ctx context.Context, db, repository string) (*shot, error) {
 	if err != nil {
 		return nil, fmt.Errorf("snapshot: %w", err)
 	}
-	return &shot{place, taken.ID.String(), taken.Unsupported}, nil
+	return &shot{place, engine.Target{Kind: engine.TargetSnapshot, Name: taken.ID.String()}, taken.Unsupported}, nil
 }
 
 // restore restores the snapshot into a database that it makes, on request after what databases share. left are the things that
@@ -33,7 +33,7 @@ func take(ctx context.Context, db, repository string) (*shot, error) {
 func (s *shot) restore(ctx context.Context, to string, globals bool) (left []string, err error) {
 	restored, err := engine.Restore(ctx, engine.RestoreOptions{Place: s.place, To: to, Create: true,
 		GlobalsOptions: engine.GlobalsOptions{Globals: globals},
-		Target:         engine.Target{Kind: engine.TargetSnapshot, Name: s.id}})
+		Target:         s.target})
 	if err != nil {
 		return s.left, fmt.Errorf("restore: %w", err)
 	}
@@ -46,7 +46,7 @@ func (s *shot) restore(ctx context.Context, to string, globals bool) (left []str
 // write runs what the command `schema` writes of the snapshot with psql in the empty database `to`, up to the first statement that fails.
 func (s *shot) write(ctx context.Context, psql, to string) error {
 	var script, said bytes.Buffer
-	if err := engine.Schema(ctx, engine.SchemaOptions{Place: s.place, Target: engine.Target{Kind: engine.TargetSnapshot, Name: s.id}}, &script); err != nil {
+	if err := engine.Schema(ctx, engine.SchemaOptions{Place: s.place, Target: s.target}, &script); err != nil {
 		return fmt.Errorf("schema: %w", err)
 	}
 	load := exec.CommandContext(ctx, psql, "--no-psqlrc", "--quiet", "--no-password", "--set", "ON_ERROR_STOP=1", "--dbname", to)

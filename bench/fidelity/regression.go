@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/pgrecall/pgrecall/bench/majors"
 	"github.com/pgrecall/pgrecall/engine/pgtemp"
 )
 
@@ -13,7 +14,10 @@ import (
 // majors.WithDebian. An error means that it could not be tried; what a restore did wrong is in the results.
 func Regression(ctx context.Context, o Options) ([]*Result, error) {
 	return o.run(ctx, func(ctx context.Context, t *trial) (string, error) {
-		tests, err := t.source.Regress(ctx, t.server, t.Tests, filepath.Join(t.dir, "tests"))
+		if t.Follow {
+			return t.followRegression(ctx)
+		}
+		tests, err := t.source.Regress(ctx, t.server, majors.RegressOptions{Of: t.Tests, Dir: filepath.Join(t.dir, "tests")})
 		if err != nil {
 			return "", err
 		}

@@ -25,9 +25,23 @@ type Result struct {
 	// Failure is why there is no restored copy; Failures are then the statements that fail, each tried by itself.
 	Failure  error
 	Failures []string
-	// Tests is how the regression tests went, empty for the fixture.
-	Tests string
-	Took  time.Duration
+	// Tests is how the regression tests went, empty for the fixture; OtherTests are those that went otherwise because they were followed.
+	Tests      string
+	OtherTests []TestDifference
+	Took       time.Duration
+}
+
+// TestDifference is a regression test whose output is another where it is followed.
+type TestDifference struct {
+	Name  string
+	Lines int
+	// Why is the reason for which it is accepted, empty if it is a failure.
+	Why string
+}
+
+// String names it with the reason.
+func (d TestDifference) String() string {
+	return fmt.Sprintf("%s: %d lines %s", d.Name, d.Lines, d.Why)
 }
 
 // onlySchema leaves out of the result what a copy without rows cannot have.
@@ -41,7 +55,8 @@ func (r *Result) onlySchema() {
 
 // OK tells that there was something to copy, and that the copy is the source, but for what is accepted.
 func (r *Result) OK() bool {
-	return r.Failure == nil && r.Source.count(Entry) > 0 && len(r.unexplained()) == 0
+	unexplained := slices.ContainsFunc(r.OtherTests, func(d TestDifference) bool { return d.Why == "" })
+	return r.Failure == nil && r.Source.count(Entry) > 0 && len(r.unexplained()) == 0 && !unexplained
 }
 
 func (r *Result) unexplained() []Difference {
@@ -108,6 +123,11 @@ func (r *Result) PrintDetails(w io.Writer) {
 	if r.Tests != "" {
 		fmt.Fprintf(w, "%s\n", r.Tests)
 	}
+	var others []string
+	for _, d := range r.OtherTests {
+		others = append(others, d.String())
+	}
+	list(w, "tests with other output where they are followed", others)
 	if r.Failure != nil {
 		fmt.Fprintf(w, "\nNO COPY: %v\n", r.Failure)
 	}

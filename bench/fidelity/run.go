@@ -26,6 +26,8 @@ type Options struct {
 	Into int
 	// Tests is the major version whose regression tests are run; 0 is each server's own.
 	Tests int
+	// Follow follows the regression tests from an empty database on, and restores from the log all that they leave behind.
+	Follow bool
 	// Fixture is the folder of the fixture's SQL files.
 	Fixture string
 	// Cache and Mirror are those of majors.Source.
@@ -47,6 +49,9 @@ type trial struct {
 	// baseline is what differs in a copy made by other means, tests how the database came to be; both empty where there is neither.
 	baseline []Difference
 	tests    string
+	// followed is what a stream brought into a repository; nil: a snapshot is to be taken.
+	followed *shot
+	unlike   []TestDifference
 }
 
 // a maker makes the database to be tried and returns its name.
@@ -110,10 +115,12 @@ func (t trial) try(ctx context.Context, make maker) (results []*Result, err erro
 	if err != nil {
 		return nil, err
 	}
-	t.logf("snapshot")
-	shot, err := take(ctx, t.server.ConnString(name), filepath.Join(t.dir, "repository"))
-	if err != nil {
-		return nil, err
+	shot := t.followed
+	if shot == nil {
+		t.logf("snapshot")
+		if shot, err = take(ctx, t.server.ConnString(name), filepath.Join(t.dir, "repository")); err != nil {
+			return nil, err
+		}
 	}
 	if t.Into != 0 {
 		newer, err := t.newer(ctx, name, shot)
@@ -158,7 +165,7 @@ func (t *trial) beside(ctx context.Context, name string, shot *shot) (r *Result,
 	began := time.Now()
 	t.logf("restore into the same server")
 	from, to := t.server.ConnString(name), t.server.ConnString("restored")
-	r = &Result{Major: t.major, Way: "restore, same server", Tests: t.tests, Baseline: t.baseline}
+	r = &Result{Major: t.major, Way: "restore, same server", Tests: t.tests, OtherTests: t.unlike, Baseline: t.baseline}
 	if r.LeftOut, r.Failure = shot.restore(ctx, to, false); ctx.Err() != nil {
 		return r, context.Cause(ctx)
 	}

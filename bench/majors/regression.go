@@ -18,23 +18,35 @@ import (
 
 // Tests is how PostgreSQL's regression tests went.
 type Tests struct {
+	// Dir holds their files, results/ among them.
+	Dir    string
 	Run    int
 	Failed []string
 }
 
+// RegressOptions say which tests are run, and where.
+type RegressOptions struct {
+	// Of is the major version whose tests they are; 0 is the server's own. Most of another's pass too.
+	Of int
+	// Dir is a new folder for the tests' files, which is to stay as long as the database is used: its functions are in a
+	// library there.
+	Dir string
+	// Existing runs them in a database `regression` that is there and empty, instead of making it.
+	Existing bool
+}
+
 // Regress runs PostgreSQL's own regression tests, its whole parallel schedule, on a server of Server's that belongs to a
 // major version of WithDebian. They leave behind the database `regression`. Tests that fail are not an error: some depend
-// on the machine. The tests are those of the server's own version, or of the major version `of` if it is not 0: most of another's
-// pass too. dir is a new folder for the tests' files, which is to stay as long as the database is used: its functions are
-// in a library there.
-func (s Source) Regress(ctx context.Context, server *pgtemp.Server, of int, dir string) (*Tests, error) {
+// on the machine.
+func (s Source) Regress(ctx context.Context, server *pgtemp.Server, o RegressOptions) (*Tests, error) {
+	dir := o.Dir
 	d, err := s.debian(ctx, server.Version())
 	if err != nil {
 		return nil, err
 	}
 	tests := d
-	if of != 0 {
-		if tests, err = s.debian(ctx, of); err != nil {
+	if o.Of != 0 {
+		if tests, err = s.debian(ctx, o.Of); err != nil {
 			return nil, err
 		}
 	}
@@ -54,11 +66,15 @@ func (s Source) Regress(ctx context.Context, server *pgtemp.Server, of int, dir 
 		"--inputdir="+dir, "--outputdir="+dir,
 		"--max-concurrent-tests=20", "--schedule="+filepath.Join(dir, "parallel_schedule"),
 		"--host=127.0.0.1", "--port="+strconv.Itoa(server.Port()), "--user=postgres")
+	if o.Existing {
+		cmd.Args = append(cmd.Args, "--use-existing")
+	}
 	cmd.Dir = dir // where it looks for expected/
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + dir, "LC_ALL=C"}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: owner}
 	out, err := cmd.CombinedOutput()
 	went := readTests(string(out))
+	went.Dir = dir
 	// 1 is that tests failed (src/test/regress/pg_regress.c).
 	if exit := new(exec.ExitError); err != nil && (!errors.As(err, &exit) || exit.ExitCode() != 1 || went.Run == 0) {
 		return nil, fmt.Errorf("pg_regress: %w: %s", err, out)
