@@ -15,7 +15,7 @@
 // # Following
 //
 // Follow.Run streams from a replication slot with the output plugin pgoutput. The
-// server sends whole transactions in commit order; Run groups their changes by
+// server sends transactions in commit order, large ones in parts before that; Run groups their changes by
 // table into lanes, one segment at a time, and hands each finished segment to a
 // Sink. Three rules make the log exact:
 //
@@ -43,6 +43,17 @@
 // much. One segment is stored while the next one grows; the loop that receives never
 // waits for the store without answering the server, so that wal_sender_timeout does
 // not strike while a slow store takes its time.
+//
+// # Transactions under way
+//
+// A transaction larger than the server's logical_decoding_work_mem is sent in blocks while it is under way, so that
+// the server neither spills it for long nor holds back what commits after it. What comes is kept aside, in files without a
+// name beyond a few MiB, and goes through the same code as a whole transaction when its commit comes, so that it has the same
+// place, contents and hash in the log; what was rolled back is left out. Nothing kept
+// aside is acknowledged, and nothing survives the connection: the server sends it anew. Where the server does not say reliably
+// what belongs to a transaction (see receive_streams.go), or fails to decode one under way, transactions are received whole.
+//
+// # Idle sources
 //
 // An idle source stands still, and with it the slot and every proof that nothing
 // happened; so a heartbeat, a message in the log and nothing else, is written whenever

@@ -57,7 +57,8 @@ type Follow struct {
 	// closed at the next commit. Default 64 MiB.
 	SegmentSize int64
 	// SpoolDir is where a growing segment is kept; "" is the system's folder for
-	// temporary files. It needs room for two segments and the largest transaction.
+	// temporary files. It needs room for two segments, the largest transaction, and, uncompressed,
+	// all transactions that are under way and larger than the server's logical_decoding_work_mem.
 	SpoolDir string
 	// Altered, if set, is told when a transaction was received whose DDL made the catalog another. It is called from the
 	// loop that receives, and must return at once.
@@ -124,6 +125,7 @@ type run struct {
 	busySince   time.Time
 	silence     time.Duration // how long the server may say nothing
 	poison      suspicion
+	whole       format.LSN         // until the commit at this position has come, transactions are received whole; 0: they need not be
 	publication format.Publication // zero: not seen yet
 	sequences   sequenceMemory
 	forms       formWatch

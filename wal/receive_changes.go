@@ -17,6 +17,9 @@ func lsnAt(b []byte, off int) format.LSN { return format.LSN(binary.BigEndian.Ui
 
 // transactional handles one message of the output plugin.
 func (s *session) transactional(ctx context.Context, b []byte) error {
+	if s.streams.current != nil {
+		return s.within(b)
+	}
 	m, err := s.decoder.Decode(b)
 	if err != nil {
 		return &protocolError{err}
@@ -28,6 +31,13 @@ func (s *session) transactional(ctx context.Context, b []byte) error {
 		return nil
 	case *pgoutput.Begin:
 		return s.begin(m, b)
+	case *pgoutput.StreamStart:
+		return s.startBlock(m)
+	case *pgoutput.StreamAbort:
+		s.abortStreamed(m)
+		return nil
+	case *pgoutput.StreamCommit:
+		return s.commitStreamed(ctx, m)
 	case *pgoutput.LogicalMessage:
 		if !m.Transactional {
 			return nil // sent as it was decoded, in no order with the commits
@@ -116,6 +126,9 @@ func (s *session) commit(ctx context.Context, m *pgoutput.Commit) error {
 		s.segment.commit(m.EndLSN)
 		s.last = format.LastCommit{XID: xid, CommitLSN: m.CommitLSN, EndLSN: m.EndLSN, Time: m.Time, Hash: digest}
 		s.received = m.EndLSN
+		if m.CommitLSN >= s.whole {
+			s.whole = 0
+		}
 		s.silence = leastSilence
 		if local {
 			s.lastLocal.Store(time.Now().UnixNano())
@@ -137,7 +150,7 @@ func (s *session) commit(ctx context.Context, m *pgoutput.Commit) error {
 
 // describe keeps what the server says of a table.
 func (s *session) describe(ctx context.Context, m *pgoutput.Relation) error {
-	r := &relation{layout: format.Layout{Table: m.OID, ReplicaIdentity: string(rune(m.ReplicaIdentity))}}
+	r := &relation{layout: format.Layout{Table: m.OID, ReplicaIdentity: string(rune(m.ReplicaIdentity))}, heard: s.heard}
 	schema := m.Schema
 	if schema == "" {
 		schema = "pg_catalog" // pgoutput writes it so (proto.c, logicalrep_write_namespace)

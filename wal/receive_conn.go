@@ -62,12 +62,17 @@ func (r *replication) identify(ctx context.Context) (pglogrepl.IdentifySystemRes
 	return id, nil
 }
 
-// start begins to stream from the slot at a position.
-func (r *replication) start(ctx context.Context, slot, publication string, at format.LSN) error {
+// start begins to stream from the slot at a position; with underWay large transactions are sent while they are under way.
+func (r *replication) start(ctx context.Context, slot, publication string, at format.LSN, underWay bool) error {
+	streaming := "off"
+	if underWay {
+		streaming = "on"
+	}
 	err := pglogrepl.StartReplication(ctx, r.pg, `"`+slot+`"`, pglogrepl.LSN(at), pglogrepl.StartReplicationOptions{
 		Mode: pglogrepl.LogicalReplication,
 		PluginArgs: []string{
-			`proto_version '1'`,
+			`proto_version '2'`,
+			`streaming '` + streaming + `'`,
 			`publication_names ` + quoteLiteral(`"`+strings.ReplaceAll(publication, `"`, `""`)+`"`),
 			`messages 'true'`,
 		},

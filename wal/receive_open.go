@@ -32,7 +32,9 @@ func (s *session) open(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := s.repl.start(ctx, s.Start.Slot, s.Start.Publication, s.start()); err != nil {
+	// With Once, what is under way at the end would be sent for nothing, each time.
+	s.underWay = s.whole == 0 && !s.Once
+	if err := s.repl.start(ctx, s.Start.Slot, s.Start.Publication, s.start(), s.underWay); err != nil {
 		if hasCode(err, codeInUse) {
 			return s.busy(ctx)
 		}

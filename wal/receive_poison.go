@@ -39,6 +39,11 @@ func (s *session) suspect(ctx context.Context, err error) error {
 	if !decoding(err) {
 		return err
 	}
+	if s.underWay {
+		// It may be a transaction that has not committed and never will.
+		s.whole = everything
+		return fmt.Errorf("%w; from now on transactions are received when they have committed", err)
+	}
 	var at format.LSN
 	if s.inside {
 		at = s.begun.CommitLSN

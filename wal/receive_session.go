@@ -48,6 +48,8 @@ type incoming struct {
 	altered   bool      // its DDL made the catalog another
 	begun     pgoutput.Begin
 	digest    hash.Hash          // of the transaction's messages
+	underWay  bool               // large transactions are sent while they are under way
+	streams   streams            // those of which parts were received
 	overlap   *format.LastCommit // what the first transaction must be; nil: seen, or nothing to compare
 	xidRef    uint64             // a recent next transaction id, 64 bits
 }
@@ -72,7 +74,9 @@ func (r *run) session(ctx context.Context) error {
 		return err
 	}
 	defer sd.close(ctx)
-	s := &session{run: r, side: sd, incoming: incoming{relations: make(map[uint32]*relation), digest: sha256.New()}}
+	s := &session{run: r, side: sd, incoming: incoming{
+		relations: make(map[uint32]*relation), streams: streams{open: make(map[uint32]*stream)}, digest: sha256.New()}}
+	defer s.streams.close()
 	if err := s.open(ctx); err != nil {
 		if s.repl != nil {
 			s.repl.close()

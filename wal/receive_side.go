@@ -166,6 +166,27 @@ func (s *side) heartbeat(ctx context.Context) (format.LSN, error) {
 	return format.ParseLSN(text)
 }
 
+// committed reports whether none of the transactions or subtransactions was rolled back. One that is not known any
+// more counts as one that was.
+func (s *side) committed(ctx context.Context, xids []uint64) (bool, error) {
+	if len(xids) == 0 {
+		return true, nil
+	}
+	texts := make([]string, len(xids))
+	for i, xid := range xids {
+		texts[i] = strconv.FormatUint(xid, 10)
+	}
+	var aborted bool
+	err := s.ask(ctx, func(ctx context.Context, conn *pgx.Conn) error {
+		return conn.QueryRow(ctx, `select exists (select from unnest($1::text[]) x
+			where coalesce(pg_xact_status(x::xid8), 'aborted') = 'aborted')`, texts).Scan(&aborted)
+	})
+	if err != nil {
+		return false, fmt.Errorf("ask the source what became of subtransactions: %w", err)
+	}
+	return !aborted, nil
+}
+
 // text returns raw, bytes in the database's encoding, as UTF-8. ok is false if
 // the database has no encoding (SQL_ASCII) and raw is not UTF-8.
 func (s *side) text(ctx context.Context, raw string) (text string, ok bool, err error) {

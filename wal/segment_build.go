@@ -16,6 +16,7 @@ import (
 type relation struct {
 	layout format.Layout // names in UTF-8
 	own    bool          // in pgrecall's own schema: no part of the log
+	heard  uint64        // how many messages had been received when it was described
 
 	// Where the segment being built keeps it; valid if segment is that one.
 	segment *segmentBuilder

@@ -18,15 +18,24 @@ type spool struct {
 const spoolBuffer = 64 << 10
 
 func newSpool(dir string) (*spool, error) {
-	f, err := os.CreateTemp(dir, "pgrecall-segment-*")
+	f, err := unlinkedFile(dir)
 	if err != nil {
 		return nil, fmt.Errorf("make a spool file for a segment: %w", err)
 	}
+	return &spool{file: f, w: bufio.NewWriterSize(f, spoolBuffer)}, nil
+}
+
+// unlinkedFile makes a file without a name in the folder; "" is the system's for temporary files.
+func unlinkedFile(dir string) (*os.File, error) {
+	f, err := os.CreateTemp(dir, "pgrecall-segment-*")
+	if err != nil {
+		return nil, err
+	}
 	if err := os.Remove(f.Name()); err != nil {
 		f.Close()
-		return nil, fmt.Errorf("unlink the spool file of a segment: %w", err)
+		return nil, err
 	}
-	return &spool{file: f, w: bufio.NewWriterSize(f, spoolBuffer)}, nil
+	return f, nil
 }
 
 // Write implements io.Writer.

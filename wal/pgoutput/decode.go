@@ -21,7 +21,7 @@ type Decoder struct {
 }
 
 // Decode decodes one message. The message returned is valid until the next
-// call and aliases b; a *Relation, *Type or *Origin stays valid. The error is
+// call and aliases b; one that Decoder does not own stays valid. The error is
 // an *Error.
 func (d *Decoder) Decode(b []byte) (Message, error) {
 	if len(b) == 0 {
@@ -68,8 +68,7 @@ func (d *Decoder) decode(r *reader) Message {
 	case KindOrigin:
 		return &Origin{CommitLSN: r.lsn("commit lsn"), Name: r.string("name")}
 	}
-	r.fail(0, "kind", "unknown kind of message")
-	return nil
+	return decodeStream(r)
 }
 
 func (d *Decoder) decodeUpdate(r *reader) Message {

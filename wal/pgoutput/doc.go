@@ -1,5 +1,6 @@
 // Package pgoutput decodes the messages of PostgreSQL's logical replication
-// output plugin "pgoutput", protocol versions 1 and 2 without streaming.
+// output plugin "pgoutput", protocol version 2, also of transactions that are sent while
+// they are under way (streaming 'on'; [Streamed]).
 //
 // The decoder is pure: it reads the bytes of one message and nothing else. It
 // never reads past the message, never panics whatever the bytes are, and

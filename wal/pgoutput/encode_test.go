@@ -79,6 +79,18 @@ func encode(m Message) []byte {
 		for _, oid := range m.Relations {
 			u32(oid)
 		}
+	case *StreamStart:
+		u32(m.XID)
+		b = append(b, bit(m.First, 1))
+	case *StreamCommit:
+		u32(m.XID)
+		b = append(b, 0)
+		lsn(m.CommitLSN)
+		lsn(m.EndLSN)
+		at(m.Time)
+	case *StreamAbort:
+		u32(m.XID)
+		u32(m.SubXID)
 	case *LogicalMessage:
 		b = append(b, bit(m.Transactional, messageTransactional))
 		lsn(m.LSN)
@@ -113,6 +125,10 @@ func describe(m Message) string {
 		return fmt.Sprintf("delete %c%s", m.OldKind, describeTuple(m.Old))
 	case *Truncate:
 		return fmt.Sprintf("truncate %d cascade=%v restart=%v", len(m.Relations), m.Cascade, m.RestartIdentity)
+	case *StreamStart:
+		return fmt.Sprintf("stream start first=%v", m.First)
+	case *StreamAbort:
+		return fmt.Sprintf("stream abort of a subtransaction=%v", m.SubXID != m.XID)
 	case *LogicalMessage:
 		return fmt.Sprintf("message transactional=%v %q %q", m.Transactional, m.Prefix, m.Content)
 	}

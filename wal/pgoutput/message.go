@@ -7,7 +7,8 @@ import (
 )
 
 // Message is one decoded message: *Begin, *Commit, *Origin, *Relation, *Type,
-// *Insert, *Update, *Delete, *Truncate or *LogicalMessage.
+// *Insert, *Update, *Delete, *Truncate, *LogicalMessage, *StreamStart, *StreamStop,
+// *StreamCommit or *StreamAbort.
 type Message interface {
 	// Kind is the message's first byte in the protocol.
 	Kind() byte
