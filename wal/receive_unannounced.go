@@ -77,7 +77,11 @@ func (u *unexplained) notice(l *look) {
 	for _, oid := range slices.Sorted(maps.Keys(l.changed)) {
 		f := l.changed[oid]
 		c := FormChange{Table: oid, Parents: f.parents, Content: true, Versions: true, Storage: true, Since: f.since}
-		if old, had := l.old[oid]; had && !f.gone {
+		old, had := l.old[oid]
+		if l.old != nil && !had {
+			c.Since = 0 // a new table, and its type's rows may be older
+		}
+		if had && !f.gone {
 			c.Parents = slices.Concat(old.parents, f.parents)
 			c.Content, c.Versions, c.Storage = old.content != f.content, old.versions != f.versions, old.storage != f.storage
 			if !c.Content && !c.Versions { // emptied, or vacuumed
