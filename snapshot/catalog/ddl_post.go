@@ -142,7 +142,9 @@ func (p *planner) indexConstraintSQL(f *tableForm, k *Constraint, x *Index) stri
 		p.tableExpression(f.t, definition) + suffix
 }
 
-// attachIndex ties a partition's index to that of the partitioned table.
+// attachIndex ties a partition's index to that of the partitioned table. One after the other within a whole tree of partitions: the index
+// of each table above becomes valid with the last of those below it, and where the last of two tables are attached at the
+// same time neither may see the other (validatePartitionedIndex() in src/backend/commands/tablecmds.c).
 func (p *planner) attachIndex(f *tableForm, x *Index) {
 	parent, ok := p.indexName[x.Parent]
 	if x.Parent == 0 || !ok || !f.attached || f.alone {
@@ -151,7 +153,16 @@ func (p *planner) attachIndex(f *tableForm, x *Index) {
 	name := p.indexName[x.OID]
 	p.addAt(StageMarks, Statement{Kind: "INDEX ATTACH", Name: name.String(), OID: x.OID, Table: f.t.OID,
 		SQL:   "ALTER INDEX " + parent.SQL() + " ATTACH PARTITION " + name.SQL(),
-		Locks: []uint32{f.t.OID, f.t.Parents[0]}})
+		Locks: append([]uint32{f.t.OID}, p.above(f.t)...)})
+}
+
+// above are the partitioned tables that a partition belongs to, from its parent up.
+func (p *planner) above(t *Table) (oids []uint32) {
+	for t != nil && t.Partition && len(t.Parents) > 0 {
+		oids = append(oids, t.Parents[0])
+		t = p.tables[t.Parents[0]]
+	}
+	return oids
 }
 
 // addMarks adds what is said of existing indexes, and the replica identity.

@@ -77,3 +77,27 @@ func TestPostDataRunsInParallelWithoutDeadlock(t *testing.T) {
 		equal(t, "DDL of source and copy", text(script), text(ddl(t, read(t, target), catalog.DDLOptions{})))
 	}
 }
+
+// TestIndexesWithinOneTreeOfPartitionsAreAttachedOneAfterTheOther, on all its levels: an index above might never become valid.
+func TestIndexesWithinOneTreeOfPartitionsAreAttachedOneAfterTheOther(t *testing.T) {
+	source := newDatabase(t, "source")
+	run(t, source, `SET search_path = public; CREATE TABLE top (a int, b int, PRIMARY KEY (a, b)) PARTITION BY LIST (a);
+		CREATE TABLE one PARTITION OF top FOR VALUES IN (1); CREATE TABLE two PARTITION OF top FOR VALUES IN (2) PARTITION BY LIST (b);
+		CREATE TABLE low PARTITION OF two FOR VALUES IN (1); CREATE TABLE high PARTITION OF two DEFAULT; SET search_path = ''`)
+	var attached []catalog.Statement
+	for _, s := range ddl(t, read(t, source), catalog.DDLOptions{}).Statements {
+		if s.Kind == "INDEX ATTACH" {
+			attached = append(attached, s)
+		}
+	}
+	if len(attached) != 4 {
+		t.Fatalf("%d indexes are attached", len(attached))
+	}
+	for i, a := range attached {
+		for _, b := range attached[:i] {
+			if !conflict(a, b) {
+				t.Errorf("at the same time: %s; %s", b.SQL, a.SQL)
+			}
+		}
+	}
+}
