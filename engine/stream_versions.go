@@ -14,13 +14,17 @@ import (
 )
 
 // A restore to a point after DDL needs the catalog as it was there, and the log tells only what statements did. So a
-// stream that sees DDL takes a version of the catalog: beside the receiving, over ordinary connections, and never so often
-// that it is more than a twentieth of the time. One that fails is tried again; DDL while the catalog is being read begins the
-// reading anew (snapshot.Take).
+// stream that sees DDL takes a version of the catalog at once: beside the receiving, over ordinary connections, and in the long run
+// no more than a twentieth of the time. What of that was not used is saved up, so that after quiet times one version may follow the
+// other. One that fails is tried again; DDL while the catalog is being read begins the reading anew (snapshot.Take).
 
 const (
-	// versionShare is how much of the time passes without versions for the time that one takes.
+	// versionShare is how much of the time passes for the time that may be spent on versions.
 	versionShare = 20
+	// versionReserve is the most that is saved up, and what a stream begins with.
+	versionReserve = time.Minute
+	// versionQuiet is how long the sessions of a version are kept for the next.
+	versionQuiet = 30 * time.Second
 	// versionAgain is the least time until a version that failed is tried again.
 	versionAgain = time.Minute
 	// versionWait bounds the waiting for somebody's lock.
@@ -34,8 +38,9 @@ type versioner struct {
 	s   *stream
 	log *format.LogStart
 	// altered holds one element if there is DDL that no version has seen.
-	altered chan struct{}
-	globals globalsWatch
+	altered  chan struct{}
+	sessions snapshot.Sessions
+	globals  globalsWatch
 }
 
 func newVersioner(s *stream, log *format.LogStart) *versioner {
@@ -69,10 +74,16 @@ func (v *versioner) beside(ctx context.Context, follow func() error) error {
 
 // run takes a version whenever there is DDL that none has seen.
 func (v *versioner) run(ctx context.Context) {
+	reserve := reserve{left: versionReserve, at: time.Now()}
+	defer v.sessions.Close(ctx)
+	var quiet <-chan time.Time
 	for {
 		select {
 		case <-ctx.Done():
 			return
+		case <-quiet:
+			v.sessions.Close(ctx)
+			continue
 		case <-v.altered:
 		}
 		began := time.Now()
@@ -80,11 +91,12 @@ func (v *versioner) run(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
-		rest := versionShare * time.Since(began)
+		rest := reserve.spend(began, time.Now())
 		if err != nil {
 			rest = max(rest, cmp.Or(v.s.o.versionAgain, versionAgain))
 			v.failed(err)
 		}
+		quiet = time.After(rest + versionQuiet)
 		timer := time.NewTimer(rest)
 		select {
 		case <-ctx.Done():
@@ -95,6 +107,19 @@ func (v *versioner) run(ctx context.Context) {
 	}
 }
 
+// reserve is the time that may be spent on versions.
+type reserve struct {
+	left time.Duration
+	at   time.Time
+}
+
+// spend takes off what lies between two times, and returns how long to wait until nothing is owed.
+func (r *reserve) spend(began, ended time.Time) (rest time.Duration) {
+	r.left = min(r.left+ended.Sub(r.at)/versionShare, versionReserve) - ended.Sub(began)
+	r.at = ended
+	return max(0, -r.left*versionShare)
+}
+
 // take takes a version if there is DDL that none has seen, and says whether it did.
 func (v *versioner) take(ctx context.Context) bool {
 	select {
@@ -102,6 +127,7 @@ func (v *versioner) take(ctx context.Context) bool {
 	default:
 		return false
 	}
+	defer v.sessions.Close(ctx)
 	if err := v.version(ctx); err != nil {
 		if ctx.Err() == nil {
 			v.failed(err)
@@ -117,12 +143,14 @@ func (v *versioner) failed(err error) {
 }
 
 func (v *versioner) version(ctx context.Context) error {
-	o := snapshot.Options{Jobs: 1, Compression: v.s.compression, WaitTimeout: cmp.Or(v.s.o.versionWait, versionWait), NoRolePasswords: v.s.o.NoRolePasswords}
+	o := snapshot.Options{Jobs: 1, Compression: v.s.compression, WaitTimeout: cmp.Or(v.s.o.versionWait, versionWait), NoRolePasswords: v.s.o.NoRolePasswords,
+		Sessions: &v.sessions}
+	began := time.Now()
 	taken, err := takeVersion(ctx, v.s.source, v.s.config, v.log, o, notesOnly{v.s.tracer})
 	if err != nil {
 		return err
 	}
-	v.s.tracer.Note(Note{LevelInfo, fmt.Sprintf("took version %v of the catalog", taken.ID)})
+	v.s.tracer.Note(Note{LevelInfo, fmt.Sprintf("took version %v of the catalog in %s", taken.ID, time.Since(began).Round(time.Millisecond))})
 	return nil
 }
 

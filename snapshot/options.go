@@ -48,6 +48,8 @@ type Options struct {
 	WaitTimeout time.Duration
 	// NoRolePasswords leaves the passwords of roles out of the catalog's globals.
 	NoRolePasswords bool
+	// Sessions are used for the catalog if an earlier snapshot of the same source left some, and left behind; nil: none are.
+	Sessions *Sessions
 	// Tracer is told of progress; nil: nobody is.
 	Tracer Tracer
 

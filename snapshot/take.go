@@ -55,6 +55,12 @@ type changedError struct{ what string }
 
 func (e *changedError) Error() string { return e.what }
 
+// keptError is what failed in sessions that were kept: nothing, maybe, in new ones.
+type keptError struct{ err error }
+
+func (e *keptError) Error() string { return e.err.Error() }
+func (e *keptError) Unwrap() error { return e.err }
+
 // Take copies a database's catalog and rows as of one instant; the package's documentation explains how. Where
 // objects change while it reads them it begins anew, a few times. On any error, ctx's end included, nothing of
 // it may be published; it leaves no goroutine, no connection and no transaction behind.
@@ -67,6 +73,10 @@ func Take(ctx context.Context, config *pgx.ConnConfig, o Options, sink PartSink)
 		}
 		if ctx.Err() != nil {
 			return nil, fmt.Errorf("take a snapshot of database %q: %w", config.Database, context.Cause(ctx))
+		}
+		if kept := new(keptError); errors.As(err, &kept) {
+			try--
+			continue
 		}
 		var changed *changedError
 		if !errors.As(err, &changed) {
@@ -128,7 +138,17 @@ func takeOnce(ctx context.Context, config *pgx.ConnConfig, o Options, sink PartS
 			return nil, fmt.Errorf("make a snapshot's id: %w", err)
 		}
 	}
-	defer r.close(ctx)
+	kept := o.Sessions.open(r)
+	defer func() {
+		changed := new(changedError)
+		if (err == nil || errors.As(err, &changed)) && o.Sessions.keep(ctx, r) {
+			return
+		}
+		r.close(ctx)
+		if kept && err != nil && ctx.Err() == nil && !errors.Is(err, ErrWaitTimeout) && !errors.Is(err, ErrOtherDatabase) {
+			err = &keptError{err}
+		}
+	}()
 	if err := r.open(ctx); err != nil {
 		return nil, err
 	}
@@ -170,16 +190,20 @@ func (r *run) close(ctx context.Context) {
 	}
 }
 
-// open makes the two sessions beside the workers' and learns which database this is.
+// open makes the two sessions beside the workers', if none were kept, and learns which database this is.
 func (r *run) open(ctx context.Context) (err error) {
-	if r.look, err = Connect(ctx, r.config, "UTF8"); err != nil {
-		return err
+	if r.look == nil {
+		if r.look, err = Connect(ctx, r.config, "UTF8"); err != nil {
+			return err
+		}
 	}
 	if r.source, err = readSource(ctx, r.look); err != nil {
 		return err
 	}
-	if r.lead, err = Connect(ctx, r.config, "UTF8"); err != nil {
-		return err
+	if r.lead == nil {
+		if r.lead, err = Connect(ctx, r.config, "UTF8"); err != nil {
+			return err
+		}
 	}
 	other, err := readSource(ctx, r.lead)
 	if err != nil {
