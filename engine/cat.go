@@ -74,6 +74,9 @@ func Cat(ctx context.Context, o CatOptions) (*CatResult, error) {
 	if err := r.checkParts(ctx); err != nil {
 		return nil, err
 	}
+	for _, what := range r.followedTables() {
+		r.tracer.Note(Note{LevelInfo, what})
+	}
 	for _, what := range r.notFollowed() {
 		r.tracer.Note(Note{LevelWarn, "not included: " + what})
 	}

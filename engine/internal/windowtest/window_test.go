@@ -1,6 +1,7 @@
 package windowtest
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 	"strings"
@@ -74,6 +75,58 @@ func TestOtherObjectsAreThoseOfTheTarget(t *testing.T) {
 		"DROP OWNED BY window_reader; ALTER TABLE pets OWNER TO window_owner; REFRESH MATERIALIZED VIEW sums",
 	)
 }
+
+// TestCatGoesByTheNamesOfTheTarget: a table is asked for by the name that it had there, and what it was before is told.
+func TestCatGoesByTheNamesOfTheTarget(t *testing.T) {
+	place, db := enginetest.Protect(t, server, pets...)
+	type point struct {
+		table, rows string
+		enginetest.Moment
+	}
+	var points []point
+	for _, c := range []struct{ step, table string }{
+		{"UPDATE pets SET legs = 3 WHERE id % 7 = 0", "pets"},
+		{"ALTER TABLE pets RENAME legs TO feet; ALTER TABLE pets ADD tail bool DEFAULT true; DELETE FROM pets WHERE id % 3 = 0", "pets"},
+		{"CREATE SCHEMA zoo; ALTER TABLE pets SET SCHEMA zoo; ALTER TABLE zoo.pets RENAME TO animals; UPDATE zoo.animals SET tail = false WHERE id < 50", "zoo.animals"},
+		{"CREATE TABLE pets (name text); INSERT INTO pets VALUES ('another')", "pets"},
+	} {
+		pgtest.Exec(t, db, c.step)
+		rows := "SELECT string_agg(r::text, E'\n' ORDER BY r::text) FROM " + c.table + " r"
+		points = append(points, point{c.table, pgtest.Value(t, db, rows), enginetest.MomentOf(t, db, c.step)})
+		enginetest.Drain(t, place, db)
+	}
+	for _, p := range points {
+		var out bytes.Buffer
+		told := &told{}
+		target := engine.Target{Kind: engine.TargetLSN, LSN: p.LSN}
+		if _, err := engine.Cat(t.Context(), engine.CatOptions{Place: place, Table: p.table, Target: target, Format: engine.CatSQL, Out: &out, Tracer: told}); err != nil {
+			t.Errorf("%s: %v", p.What, err)
+			continue
+		}
+		to := pgtest.NewDatabase(t, server)
+		if _, err := engine.Restore(t.Context(), engine.RestoreOptions{Place: place, To: to, Tables: []string{p.table}, Target: target}); err != nil {
+			t.Fatal(err)
+		}
+		pgtest.Exec(t, to, "TRUNCATE "+p.table, out.String())
+		if got := pgtest.Value(t, to, "SELECT string_agg(r::text, E'\n' ORDER BY r::text) FROM "+p.table+" r"); got != p.rows {
+			t.Errorf("%s: cat wrote\n%s\nwant\n%s", p.What, got, p.rows)
+		}
+		if p.table == "zoo.animals" && !strings.Contains(strings.Join(told.texts, "\n"), "table zoo.animals was public.pets in the snapshot") {
+			t.Errorf("cat told %q", told.texts)
+		}
+	}
+	var out bytes.Buffer
+	_, err := engine.Cat(t.Context(), engine.CatOptions{Place: place, Table: "pets", Out: &out, Target: engine.Target{Kind: engine.TargetLSN, LSN: points[2].LSN}})
+	if engine.ExitCode(err) != 3 {
+		t.Errorf("a name that no table had there: %v", err)
+	}
+}
+
+// told keeps what a Tracer is told.
+type told struct{ texts []string }
+
+func (o *told) Note(n engine.Note)     { o.texts = append(o.texts, n.Text) }
+func (*told) Progress(engine.Progress) {}
 
 func TestPartitionsAreCrossed(t *testing.T) {
 	begin := []string{"CREATE TABLE events (id int, day date, note text, PRIMARY KEY (id, day)) PARTITION BY RANGE (day)",
