@@ -178,8 +178,12 @@ func TestTheTruthIsTheCommittedState(t *testing.T) {
 	s, tables := scene(t)
 	ctx := t.Context()
 	db := "postgres://postgres@127.0.0.1:" + serverPort(t, s) + "/" + databaseName + "?sslmode=disable"
-	o := &observer{db: db, tables: tables, dir: filepath.Join(t.TempDir(), "truth")}
-	load := startWriters(ctx, db, 3, 1)
+	all, err := readObjects(ctx, s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := &observer{db: db, ddl: newHistory(t.TempDir(), all), dir: filepath.Join(t.TempDir(), "truth")}
+	load := startWriters(ctx, db, 3, 1, false)
 	for n, tries := 0, 0; n < 6; tries++ {
 		_, err := o.next(ctx, n == 3, func(context.Context, string) error { return nil })
 		if err == nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -22,10 +23,18 @@ const longWayEvery = 5
 
 // longWay hides every snapshot but the first and restores some points again.
 func (j *judge) longWay(ctx context.Context, points []*point) error {
+	listed, err := engine.List(ctx, engine.ListOptions{Place: j.run.place()})
+	if err != nil {
+		return err
+	}
+	snapshots := map[string]bool{} // and not the versions of the catalog
+	for _, s := range listed.Sources[0].Snapshots {
+		snapshots[s.ID.String()] = true
+	}
 	folder := filepath.Join(j.run.place().Repository, "sources", sourceName, "snapshots")
 	var manifests []string
-	err := filepath.WalkDir(folder, func(path string, _ os.DirEntry, err error) error {
-		if filepath.Ext(path) == ".snapshot" {
+	err = filepath.WalkDir(folder, func(path string, _ os.DirEntry, err error) error {
+		if id, ok := strings.CutSuffix(filepath.Base(path), ".snapshot"); ok && snapshots[id] {
 			manifests = append(manifests, path)
 		}
 		return err
@@ -51,7 +60,7 @@ func (j *judge) longWay(ctx context.Context, points []*point) error {
 	var again []*point
 	for i, p := range points {
 		if i%longWayEvery == 0 {
-			again = append(again, &point{name: p.name + ", from the first snapshot", target: p.target, truth: p.truth})
+			again = append(again, &point{name: p.name + ", from the first snapshot", target: p.target, truth: p.truth, kind: pointLongWay})
 		}
 	}
 	return j.all(ctx, again, "long")
@@ -59,8 +68,7 @@ func (j *judge) longWay(ctx context.Context, points []*point) error {
 
 // judge restores points and compares them with their truths.
 type judge struct {
-	run    *run
-	tables []table
+	run *run
 
 	mu     sync.Mutex
 	report *Report
@@ -84,35 +92,57 @@ func (j *judge) one(ctx context.Context, database string, p *point, d dice) erro
 	}
 	dir := filepath.Join(j.run.Dir, "copies", database)
 	failures, err := j.whole(ctx, p, to, dir)
-	if err != nil {
+	refused := new(refusedError)
+	if err != nil && !errors.As(err, &refused) {
 		return err
 	}
-	whole := len(failures) == 0
+	whole := err == nil && len(failures) == 0
 	var alone bool
 	if whole {
 		failures, err = j.alone(ctx, p, to, dir, d)
+		if errors.As(err, &refused) { // of a point that was just restored
+			failures, err = []string{refused.Error()}, nil
+		}
 		if err != nil {
 			return err
 		}
 		alone = len(failures) == 0
+	} else if err != nil && !j.run.DDL {
+		failures = []string{refused.Error()}
 	}
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	j.report.Points++
-	if whole {
-		j.report.Restored++
-	}
-	if alone {
-		j.report.TablesRestored++
-	}
-	for _, f := range failures {
-		j.report.Failures = append(j.report.Failures, p.name+": "+f)
-		j.run.logf("FAILED %s: %s", p.name, f)
-	}
+	j.count(p, whole, alone, refused, failures)
 	if len(failures) > 0 {
 		return nil // the database stays, to be looked at
 	}
 	return errors.Join(os.RemoveAll(dir), j.drop(ctx, database))
+}
+
+// count takes the outcome of a point into the report.
+func (j *judge) count(p *point, whole, alone bool, refused *refusedError, failures []string) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	r := j.report
+	r.Points++
+	r.OfKind[p.kind]++
+	if whole {
+		r.Restored++
+	}
+	if alone {
+		r.TablesRestored++
+	}
+	if !whole && refused.err != nil {
+		r.Refused++
+		r.RefusedOfKind[p.kind]++
+		if r.Reasons == nil {
+			r.Reasons = map[string]int{}
+		}
+		r.Reasons[refused.reason()]++
+		j.run.logf("refused %s: %v", p.name, refused.err)
+	}
+	for _, f := range failures {
+		r.Failures = append(r.Failures, p.name+": "+f)
+		j.run.logf("FAILED %s: %s", p.name, f)
+	}
 }
 
 // drop removes a copy that was right.
@@ -129,7 +159,7 @@ func (j *judge) drop(ctx context.Context, database string) error {
 func (j *judge) whole(ctx context.Context, p *point, to, dir string) ([]string, error) {
 	result, err := engine.Restore(ctx, engine.RestoreOptions{Place: j.run.place(), To: to, Target: p.target, Jobs: 2})
 	if err != nil {
-		return j.refusal("restore", err), ctx.Err()
+		return refusal(ctx, "restore", err)
 	}
 	s, err := connect(ctx, to, truthSettings())
 	if err != nil {
@@ -139,6 +169,9 @@ func (j *judge) whole(ctx context.Context, p *point, to, dir string) ([]string, 
 	tables, err := ordinaryTables(ctx, s)
 	if err != nil {
 		return nil, err
+	}
+	if p.truth.partial {
+		tables = slices.DeleteFunc(tables, func(t table) bool { return p.truth.tables[t.name] == Sum{} && p.truth.files[t.name] == "" })
 	}
 	got, err := readTables(ctx, s, tables, dir)
 	if err != nil {
@@ -152,7 +185,7 @@ func (j *judge) whole(ctx context.Context, p *point, to, dir string) ([]string, 
 	if err != nil {
 		return nil, err
 	}
-	failures = append(failures, compareObjects(j.run.objects, objects)...)
+	failures = append(failures, compareObjects(p.truth.objects, objects)...)
 	if len(failures) > 0 {
 		failures = append(failures, fmt.Sprintf("from snapshot %s", result.Plan.Snapshot))
 		return failures, nil
@@ -160,60 +193,33 @@ func (j *judge) whole(ctx context.Context, p *point, to, dir string) ([]string, 
 	return behind(ctx, s)
 }
 
-// refusal is the failure that an error of a restore is.
-func (j *judge) refusal(what string, err error) []string {
-	if errors.Is(err, engine.ErrWindow) {
-		j.mu.Lock()
-		j.report.Refused++
-		j.mu.Unlock()
-		return []string{what + " refused: " + err.Error()}
-	}
-	return []string{what + " failed: " + err.Error()}
-}
-
 // rowsOf shows the rows of the table that a difference names.
 func (j *judge) rowsOf(want, got *truth, difference string) string {
-	for _, t := range j.tables {
-		if strings.HasPrefix(difference, "table "+t.name+": ") {
-			return differingRows(want.files[t.name], got.files[t.name])
+	for name := range got.tables {
+		if strings.HasPrefix(difference, "table "+name+": ") {
+			return differingRows(want.files[name], got.files[name])
 		}
 	}
 	return ""
 }
 
-// behind lists the sequences of a copy that would give again a value that a row holds.
-func behind(ctx context.Context, s *session) ([]string, error) {
-	var failures []string
-	for _, u := range sequenceUses() {
-		farthest, beyond := "max", ">"
-		if u.descending {
-			farthest, beyond = "min", "<"
-		}
-		rows, err := s.rows(ctx, fmt.Sprintf("SELECT n, f, coalesce(n %s f, true) FROM (SELECT nextval('%s') AS n, (SELECT %s(%s) FROM "+
-			"%s) AS f) AS q",
-			beyond, u.sequence, farthest, u.column, u.table))
-		if err != nil {
-			return nil, err
-		}
-		if rows[0][2] != "t" {
-			failures = append(failures,
-				fmt.Sprintf("sequence %s gives %s although %s.%s holds %s", u.sequence, rows[0][0], u.table, u.column, rows[0][1]))
-		}
-	}
-	return failures, nil
-}
-
 // alone restores one table at random, and compares it: beside the whole copy in a schema of its own, or into an empty
 // database under its own name.
 func (j *judge) alone(ctx context.Context, p *point, to, dir string, d dice) ([]string, error) {
-	t := j.tables[d.IntN(len(j.tables))]
+	names := slices.Sorted(maps.Keys(p.truth.tables))
+	if len(names) == 0 {
+		return nil, nil
+	}
+	t, err := tableNamed(ctx, to, names[d.IntN(len(names))])
+	if err != nil {
+		return nil, err
+	}
 	o := engine.RestoreOptions{Place: j.run.place(), To: to, Target: p.target, Tables: []string{t.name}, Jobs: 1}
 	copied := t
 	if d.chance(50) {
 		o.IntoSchema = copySchema
 		copied.name = copySchema + "." + unqualified(t.name)
 	} else {
-		var err error
 		database := filepath.Base(dir) + "_alone"
 		if o.To, err = j.run.target.NewDatabase(ctx, database); err != nil {
 			return nil, err
@@ -222,7 +228,7 @@ func (j *judge) alone(ctx context.Context, p *point, to, dir string, d dice) ([]
 	}
 	what := fmt.Sprintf("restore of %s alone (into schema %q)", t.name, o.IntoSchema)
 	if _, err := engine.Restore(ctx, o); err != nil {
-		return j.refusal(what, err), ctx.Err()
+		return refusal(ctx, what, err)
 	}
 	s, err := connect(ctx, o.To, truthSettings())
 	if err != nil {
@@ -240,10 +246,4 @@ func (j *judge) alone(ctx context.Context, p *point, to, dir string, d dice) ([]
 	}
 	rows := differingRows(p.truth.files[t.name], got.files[copied.name])
 	return []string{fmt.Sprintf("%s: %s instead of %s%s", what, sum, want, rows)}, nil
-}
-
-// unqualified is the name without its schema; no schema of the workload has a dot in its name.
-func unqualified(name string) string {
-	_, rest, _ := strings.Cut(name, ".")
-	return rest
 }

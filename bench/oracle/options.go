@@ -1,8 +1,11 @@
 package oracle
 
 import (
+	"cmp"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 )
@@ -22,6 +25,13 @@ type Options struct {
 	KillEvery time.Duration
 	// SnapshotEvery is the mean pause between two snapshots; 0 is 4 s. About half of them are killed.
 	SnapshotEvery time.Duration
+	// DDL lets migrations run beside the writers: one each DDLEvery on average (0 is 5 s), and each BurstEvery (0 is 3 min) ten without a
+	// pause. Rewrites of a hundred that could rewrite a table, or change how values are written, do.
+	DDL                  bool
+	DDLEvery, BurstEvery time.Duration
+	Rewrites             int
+	// MaxRefused is how many of a hundred points with DDL may be refused, those in bursts and those tried again over all of the log aside.
+	MaxRefused float64
 	// Crashes is how often the whole source server is killed with kill -9 and started again.
 	Crashes int
 	// Jobs is how many points are restored at a time; 0 is 2.
@@ -47,12 +57,12 @@ func (o Options) withDefaults() Options {
 	if o.Duration == 0 {
 		o.Duration = time.Duration(o.Points) * 1500 * time.Millisecond
 	}
-	if o.KillEvery == 0 {
-		o.KillEvery = 3 * time.Second
+	kill, snapshot := 3*time.Second, 4*time.Second
+	if o.DDL {
+		kill, snapshot = 20*time.Second, 20*time.Second
 	}
-	if o.SnapshotEvery == 0 {
-		o.SnapshotEvery = 4 * time.Second
-	}
+	o.KillEvery, o.SnapshotEvery = cmp.Or(o.KillEvery, kill), cmp.Or(o.SnapshotEvery, snapshot)
+	o.DDLEvery, o.BurstEvery = cmp.Or(o.DDLEvery, 5*time.Second), cmp.Or(o.BurstEvery, 3*time.Minute)
 	if o.Jobs == 0 {
 		o.Jobs = 2
 	}
@@ -65,16 +75,25 @@ func (o Options) withDefaults() Options {
 // Repeat is the command line that repeats the run.
 func (o Options) Repeat() string {
 	o = o.withDefaults()
-	return fmt.Sprintf("go run ./bench oracle --seed %d --points %d --writers %d --duration %s --kill-every %s --snapshot-every %s --crashes %d",
+	command := fmt.Sprintf("go run ./bench oracle --seed %d --points %d --writers %d --duration %s --kill-every %s --snapshot-every %s --crashes %d",
 		o.Seed, o.Points, o.Writers, o.Duration, o.KillEvery, o.SnapshotEvery, o.Crashes)
+	if o.DDL {
+		command += fmt.Sprintf(" --ddl --ddl-every %s --burst-every %s --rewrites %d --max-refused %g", o.DDLEvery, o.BurstEvery, o.Rewrites, o.MaxRefused)
+	}
+	return command
 }
 
 // Report is what a run found.
 type Report struct {
 	Options Options
 	// Points is the number of recovery targets tried. Restored of them were equal whole, TablesRestored with one table alone;
-	// Refused were refused by the planner, which is a failure too.
+	// Refused were refused by the planner. Without DDL that is a failure.
 	Points, Restored, TablesRestored, Refused int
+	// OfKind and RefusedOfKind count the same points by how they were chosen, Reasons the refusals by why.
+	OfKind, RefusedOfKind [pointKinds]int
+	Reasons               map[string]int
+	// Migrations tells which were made, and how often.
+	Migrations string
 	// Disturbed is the number of moments at which no truth could be had.
 	Disturbed int
 	// Committed transactions, and those rolled back.
@@ -87,8 +106,11 @@ type Report struct {
 	Dir string
 }
 
-// OK tells that nothing failed and every point was restored.
-func (r Report) OK() bool { return len(r.Failures) == 0 && r.Points > 0 && r.Restored == r.Points }
+// OK tells that nothing failed and every point was restored, or with DDL no more were refused than may be.
+func (r Report) OK() bool {
+	judged, refused := r.OfKind[pointAtRandom]+r.OfKind[pointOfDDL], r.RefusedOfKind[pointAtRandom]+r.RefusedOfKind[pointOfDDL]
+	return len(r.Failures) == 0 && r.Points > 0 && r.Restored+r.Refused == r.Points && float64(refused) <= float64(judged)*r.Options.MaxRefused/100
+}
 
 // String is the report for people.
 func (r Report) String() string {
@@ -98,6 +120,15 @@ func (r Report) String() string {
 	fmt.Fprintf(&b, "  %d transactions committed, %d rolled back; %d snapshots; killed: stream %d times, snapshot %d times, the server "+
 		"%d times; %d moments without a truth\n",
 		r.Committed, r.RolledBack, r.Snapshots, r.StreamKills, r.SnapshotKills, r.Crashes, r.Disturbed)
+	if r.Options.DDL {
+		for kind, what := range []string{"at random moments", "beside single migrations", "in bursts of migrations", "once more from the first snapshot"} {
+			fmt.Fprintf(&b, "  %s: %d points, %d refused\n", what, r.OfKind[kind], r.RefusedOfKind[kind])
+		}
+		fmt.Fprintf(&b, "  migrations: %s\n", r.Migrations)
+		for _, why := range slices.Sorted(maps.Keys(r.Reasons)) {
+			fmt.Fprintf(&b, "  refused %d times: %s\n", r.Reasons[why], why)
+		}
+	}
 	for _, f := range r.Failures {
 		fmt.Fprintf(&b, "  FAILED %s\n", f)
 	}

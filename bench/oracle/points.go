@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"time"
 
@@ -17,17 +18,33 @@ type point struct {
 	name   string
 	target engine.Target
 	truth  *truth
+	kind   pointKind
 }
+
+// pointKind says how a point was chosen.
+type pointKind int
+
+const (
+	// pointAtRandom is at a random moment.
+	pointAtRandom pointKind = iota
+	// pointOfDDL is just before or just after the commit of a migration.
+	pointOfDDL
+	// pointInBurst is just before or just after one of several migrations that follow each other without a pause.
+	pointInBurst
+	// pointLongWay is a point that was tried already, once more, over all of the log.
+	pointLongWay
+	pointKinds
+)
 
 // errDisturbed says that no truth could be taken at this moment: the point is dropped and another one taken.
 var errDisturbed = errors.New("disturbed")
 
 // observer takes points from a source that is being written to.
 type observer struct {
-	db     string
-	tables []table
-	dir    string
-	taken  int
+	db    string
+	dir   string
+	ddl   *ddlHistory
+	taken int
 }
 
 // next takes a point, or a locked one with its several names.
@@ -83,22 +100,73 @@ func (o *observer) readSnapshot(ctx context.Context, snapshot string) (*truth, e
 	if err := o.awaitCommits(ctx, s); err != nil {
 		return nil, err
 	}
-	for _, t := range o.tables {
-		if err := s.run(ctx, "LOCK TABLE ONLY "+t.name+" IN ACCESS SHARE MODE"); err != nil {
-			return nil, err
-		}
-	}
-	// TRUNCATE is not MVCC-safe (mvcc-caveats.html): after one between the snapshot and the locks, COPY would
-	// see nothing. pg_class is read as of the snapshot, pg_relation_filenode as of now.
-	replaced, err := s.value(ctx, `SELECT count(*) FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-		WHERE c.relkind = 'r' AND n.nspname IN ('app', 'public') AND c.relfilenode IS DISTINCT FROM pg_catalog.pg_relation_filenode(c.oid)`)
+	known, err := o.ddl.seen(ctx, s)
 	if err != nil {
 		return nil, err
 	}
-	if replaced != "0" {
-		return nil, fmt.Errorf("%w: a table was truncated just now", errDisturbed)
+	tables, err := ordinaryTables(ctx, s)
+	if err != nil {
+		return nil, err
 	}
-	return readTables(ctx, s, o.tables, o.newDir())
+	before, err := shapes(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	for _, t := range tables {
+		if err := s.run(ctx, "LOCK TABLE ONLY "+t.name+" IN ACCESS SHARE MODE"); err != nil {
+			return nil, disturbed(err)
+		}
+	}
+	read, err := readTables(ctx, s, tables, o.newDir())
+	if err != nil {
+		return nil, disturbed(err)
+	}
+	read.objects = known
+	return read, o.unchanged(ctx, before)
+}
+
+// disturbed is the error, as one that ends no run if migrations explain it.
+func disturbed(err error) error {
+	if amidMigrations(err) {
+		return fmt.Errorf("%w: %w", errDisturbed, err)
+	}
+	return err
+}
+
+// shapesQuery lists what the rows of tables are read by.
+const shapesQuery = `SELECT format('%s %I.%I %s %s', c.oid, n.nspname, c.relname, c.relfilenode, (SELECT array_agg(format('%s %s %s %s', attnum, attname, atttypid, atttypmod) ORDER BY attnum)
+			FROM pg_catalog.pg_attribute WHERE attrelid = c.oid AND attnum > 0 AND NOT attisdropped))
+		FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind = 'r' AND c.relpersistence = 'p' AND n.nspname NOT LIKE 'pg\_%' AND n.nspname <> 'information_schema'
+	UNION ALL SELECT format('label %s %s', oid, enumlabel) FROM pg_catalog.pg_enum
+	UNION ALL SELECT format('attribute %s %s %s', c.oid, a.attnum, a.atttypid) FROM pg_catalog.pg_class c JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid WHERE c.relkind = 'c' AND NOT a.attisdropped AND c.oid > 16383`
+
+func shapes(ctx context.Context, s *session) (map[string]bool, error) {
+	rows, err := s.rows(ctx, shapesQuery)
+	lines := make(map[string]bool, len(rows))
+	for _, row := range rows {
+		lines[row[0]] = true
+	}
+	return lines, err
+}
+
+// unchanged says whether tables that were read have been all the time what they are in the snapshot. TRUNCATE and DDL are not
+// MVCC-safe (mvcc-caveats.html): after one between the snapshot and the locks, COPY would see nothing, or another table.
+func (o *observer) unchanged(ctx context.Context, before map[string]bool) error {
+	now, err := connect(ctx, o.db, nil)
+	if err != nil {
+		return err
+	}
+	defer now.close(ctx)
+	after, err := shapes(ctx, now)
+	if err != nil {
+		return err
+	}
+	for line := range before {
+		if !after[line] {
+			return fmt.Errorf("%w: a table was changed just now", errDisturbed)
+		}
+	}
+	return nil
 }
 
 // awaitCommits waits until no transaction that the session's snapshot sees is still in the midst of its commit. A
@@ -151,15 +219,31 @@ func (o *observer) lockedPoints(ctx context.Context, setMark func(ctx context.Co
 	if err := s.run(ctx, "BEGIN; SET LOCAL deadlock_timeout = '600ms'; SET LOCAL lock_timeout = '"+lockPatience+"'"); err != nil {
 		return nil, err
 	}
-	for _, t := range o.tables {
-		// Conflicts with every writer's lock, also with those of prepared transactions, but not with readers.
-		if err := s.run(ctx, "LOCK TABLE ONLY "+t.name+" IN SHARE ROW EXCLUSIVE MODE"); err != nil {
-			return nil, err
-		}
-	}
-	before, err := readTables(ctx, s, o.tables, o.newDir())
+	tables, err := ordinaryTables(ctx, s)
 	if err != nil {
 		return nil, err
+	}
+	for _, t := range tables {
+		// Conflicts with every writer's lock, also with those of prepared transactions, but not with readers.
+		if err := s.run(ctx, "LOCK TABLE ONLY "+t.name+" IN SHARE ROW EXCLUSIVE MODE"); err != nil {
+			return nil, disturbed(err)
+		}
+	}
+	o.ddl.mu.Lock() // no migration commits from here on
+	defer o.ddl.mu.Unlock()
+	locked, err := ordinaryTables(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	if !slices.Equal(tables, locked) {
+		return nil, fmt.Errorf("%w: a table was changed just now", errDisturbed)
+	}
+	before, err := readTables(ctx, s, tables, o.newDir())
+	if err != nil {
+		return nil, err
+	}
+	if before.objects = o.ddl.records[len(o.ddl.records)-1].objects; before.objects == nil {
+		return nil, fmt.Errorf("%w: the catalog of this moment could not be read", errDisturbed)
 	}
 	mark := fmt.Sprintf("mark-%d", o.taken)
 	if err := setMark(ctx, mark); err != nil {
@@ -185,7 +269,7 @@ func (o *observer) lockedPoints(ctx context.Context, setMark func(ctx context.Co
 	if err != nil {
 		return nil, err
 	}
-	after, err := o.withPoint(ctx, s, before)
+	after, err := o.withPoint(ctx, s, before, tables)
 	if err != nil {
 		return nil, err
 	}
@@ -194,17 +278,17 @@ func (o *observer) lockedPoints(ctx context.Context, setMark func(ctx context.Co
 	}
 	name := fmt.Sprintf("locked point %d, ", o.taken)
 	return []*point{
-		{name + mark, engine.Target{Kind: engine.TargetMark, Name: mark}, before},
-		{name + "time " + at, engine.Target{Kind: engine.TargetTime, Time: moment}, before},
-		{name + "before xid " + xidText, engine.Target{Kind: engine.TargetBeforeXID, XID: xid}, before},
-		{name + "xid " + xidText, engine.Target{Kind: engine.TargetXID, XID: xid}, after},
+		{name: name + mark, target: engine.Target{Kind: engine.TargetMark, Name: mark}, truth: before},
+		{name: name + "time " + at, target: engine.Target{Kind: engine.TargetTime, Time: moment}, truth: before},
+		{name: name + "before xid " + xidText, target: engine.Target{Kind: engine.TargetBeforeXID, XID: xid}, truth: before},
+		{name: name + "xid " + xidText, target: engine.Target{Kind: engine.TargetXID, XID: xid}, truth: after},
 	}, nil
 }
 
 // withPoint is the truth before with app.points as the session sees it now.
-func (o *observer) withPoint(ctx context.Context, s *session, before *truth) (*truth, error) {
+func (o *observer) withPoint(ctx context.Context, s *session, before *truth, tables []table) (*truth, error) {
 	var changed []table
-	for _, t := range o.tables {
+	for _, t := range tables {
 		if t.name == "app.points" {
 			changed = append(changed, t)
 		}
@@ -213,6 +297,7 @@ func (o *observer) withPoint(ctx context.Context, s *session, before *truth) (*t
 	if err != nil {
 		return nil, err
 	}
+	after.objects = before.objects
 	for name, sum := range before.tables {
 		if _, again := after.tables[name]; !again {
 			after.tables[name], after.files[name] = sum, before.files[name]

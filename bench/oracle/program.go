@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -55,7 +56,7 @@ type running struct {
 func (p *program) start(args ...string) (*running, error) {
 	args = append(args, "--repo", p.repository, "--db", p.db, "--source", sourceName)
 	r := &running{cmd: exec.Command(p.path, args...), stderr: &tail{}, done: make(chan struct{}), before: p.crashes.Load()}
-	r.cmd.Stderr = r.stderr
+	r.cmd.Stderr = io.MultiWriter(r.stderr, noting{p, args[0]})
 	r.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // out of reach of the terminal's Ctrl-C
 	if err := r.cmd.Start(); err != nil {
 		return nil, fmt.Errorf("start pgrecall %s: %w", args[0], err)
@@ -63,7 +64,7 @@ func (p *program) start(args ...string) (*running, error) {
 	go func() {
 		defer close(r.done)
 		r.err = r.cmd.Wait()
-		p.note(fmt.Sprintf("%s %s: %v\n%s", time.Now().Format("15:04:05.000"), args[0], r.err, r.stderr))
+		p.note(fmt.Sprintf("%s %s: ended: %v", time.Now().Format("15:04:05.000"), args[0], r.err))
 	}()
 	return r, nil
 }
@@ -94,6 +95,17 @@ func (p *program) note(text string) {
 	}
 	defer f.Close()
 	_, _ = f.WriteString(text + "\n")
+}
+
+// noting appends what a process says to the log of the processes.
+type noting struct {
+	p    *program
+	what string
+}
+
+func (n noting) Write(text []byte) (int, error) {
+	n.p.note(fmt.Sprintf("%s %s: %s", time.Now().Format("15:04:05.000"), n.what, bytes.TrimSpace(text)))
+	return len(text), nil
 }
 
 // complain notes that a process ended with an error by itself, unless the server crashed meanwhile.

@@ -28,7 +28,8 @@ type run struct {
 	Options
 	source, target *pgtemp.Server
 	db             string
-	objects        map[string]bool
+	objects        objects // before the source was protected
+	ddl            *ddlHistory
 	program        *program
 	observer       *observer
 	began          time.Time
@@ -116,7 +117,7 @@ func (r *run) prepare(ctx context.Context) (err error) {
 		}
 	}
 	r.program = &program{path: path, repository: r.place().Repository, db: r.db, log: filepath.Join(r.Dir, "program.log")}
-	s, err := connect(ctx, r.db, nil)
+	s, err := connect(ctx, r.db, truthSettings())
 	if err != nil {
 		return err
 	}
@@ -127,22 +128,40 @@ func (r *run) prepare(ctx context.Context) (err error) {
 	if r.objects, err = readObjects(ctx, s); err != nil {
 		return err
 	}
-	tables, err := ordinaryTables(ctx, s)
-	if err != nil {
-		return err
+	r.ddl = newHistory(filepath.Join(r.Dir, "migrations"), r.objects)
+	r.observer = &observer{db: r.db, ddl: r.ddl, dir: filepath.Join(r.Dir, "truth")}
+	return r.makeRoles(ctx)
+}
+
+// makeRoles makes the roles that migrations give things to, on both servers.
+func (r *run) makeRoles(ctx context.Context) error {
+	for _, server := range []*pgtemp.Server{r.source, r.target} {
+		s, err := connect(ctx, server.ConnString("postgres"), nil)
+		if err != nil {
+			return err
+		}
+		for _, role := range roleNames() {
+			err = errors.Join(err, s.run(ctx, "CREATE ROLE "+role))
+		}
+		s.close(ctx)
+		if err != nil {
+			return err
+		}
 	}
-	r.observer = &observer{db: r.db, tables: tables, dir: filepath.Join(r.Dir, "truth")}
 	return nil
 }
 
 // write protects the source while it is written to, and returns the points taken.
 func (r *run) write(ctx context.Context, report *Report) (points []*point, err error) {
-	load := startWriters(ctx, r.db, r.Writers, r.Seed)
+	load := startWriters(ctx, r.db, r.Writers, r.Seed, r.DDL)
 	defer func() {
 		err = errors.Join(err, load.end())
 		report.Committed, report.RolledBack = load.committed.Load(), load.rolledBack.Load()
 		r.logf("%d transactions committed, %d rolled back", report.Committed, report.RolledBack)
 	}()
+	if r.DDL {
+		startMigrators(load, r.Options, r.ddl)
+	}
 	for load.committed.Load() < rowsFirst && load.alive() {
 		time.Sleep(10 * time.Millisecond)
 	}
@@ -164,11 +183,15 @@ func (r *run) write(ctx context.Context, report *Report) (points []*point, err e
 		return nil, err
 	}
 	r.logf("first snapshot taken")
+	first := r.ddl.length()
 	group.Go(func() error {
 		return r.program.snapshotsWhile(working, newDice(r.Seed, 2), r.SnapshotEvery, r.KillEvery > 0)
 	})
 	// Without the writers nobody ends a prepared transaction, and a point's slot would wait for it for ever.
-	return r.takePoints(load.writing, report)
+	if points, err = r.takePoints(load.writing, report); err != nil {
+		return nil, err
+	}
+	return append(points, r.ddl.points(newDice(r.Seed, 5), first, r.Points/5)...), nil
 }
 
 // takePoints takes the points, and crashes the server in between.
@@ -239,7 +262,8 @@ func (r *run) judge(ctx context.Context, points []*point, report *Report) error 
 	if err != nil {
 		report.Failures = append(report.Failures, fmt.Sprintf("verify: %v %+v", err, verified))
 	}
-	j := &judge{run: r, tables: r.observer.tables, report: report}
+	report.Migrations = r.ddl.String()
+	j := &judge{run: r, report: report}
 	if err := j.all(ctx, points, "copy"); err != nil {
 		return err
 	}

@@ -141,22 +141,3 @@ func makeSchema(ctx context.Context, s *session) error {
 	}
 	return nil
 }
-
-// A sequenceUse is a column whose values come only from a sequence, so that the sequence must be beyond all of them.
-type sequenceUse struct {
-	table, column, sequence string
-	descending              bool
-}
-
-// sequenceUses returns the columns whose sequence a restored copy is asked for its next value.
-func sequenceUses() []sequenceUse {
-	return []sequenceUse{
-		{"app.accounts", "id", "app.accounts_id_seq", false},
-		{"app.ledger", "id", "app.ledger_id_seq", false},
-		{"app.ledger", "ticket", "app.tickets", false},
-		{"app.ledger", "down", "app.downward", true},
-		{"app.lists", "id", "app.lists_id_seq", false},
-		{"app.items", "id", "app.items_id_seq", false},
-		{"app.scratch", "id", "app.scratch_id_seq", false},
-	}
-}

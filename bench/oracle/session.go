@@ -124,6 +124,18 @@ func ordinary(err error) bool {
 	return false
 }
 
+// amidMigrations tells the errors that an application meets while its tables are being changed: names that are not there, or are
+// those of other things, and values that no longer fit. None of them is that of a missing privilege.
+func amidMigrations(err error) bool {
+	var pg *pgconn.PgError
+	return errors.As(err, &pg) && (pg.Code[:2] == "42" && pg.Code != "42501" || pg.Code[:2] == "22" || pg.Code[:2] == "0A" || pg.Code[:2] == "2B")
+}
+
+// identityless tells that a statement was refused because a published table has no replica identity: it would not without us.
+func identityless(err error) bool {
+	return err != nil && strings.Contains(err.Error(), "replica identity")
+}
+
 // connectionLost tells that the server, or the connection to it, is gone.
 func connectionLost(err error) bool {
 	if err == nil || errors.Is(err, context.Canceled) {

@@ -23,6 +23,7 @@ const (
 type workload struct {
 	db         string
 	seed       uint64
+	migrated   bool // tables change meanwhile
 	stop       context.CancelFunc
 	group      *errgroup.Group
 	writing    context.Context // done when the writers end, by themselves or because they should
@@ -31,10 +32,10 @@ type workload struct {
 }
 
 // startWriters starts n writers and the one who resolves prepared transactions. An error that is not ordinary ends all of them.
-func startWriters(ctx context.Context, db string, n int, seed uint64) *workload {
+func startWriters(ctx context.Context, db string, n int, seed uint64, migrated bool) *workload {
 	ctx, stop := context.WithCancel(ctx)
 	group, ctx := errgroup.WithContext(ctx)
-	w := &workload{db: db, seed: seed, stop: stop, group: group, writing: ctx}
+	w := &workload{db: db, seed: seed, migrated: migrated, stop: stop, group: group, writing: ctx}
 	for i := range n {
 		writer := &writer{load: w, number: i, dice: newDice(seed, uint64(100+i))}
 		group.Go(func() error { return writer.run(ctx) })
@@ -86,7 +87,7 @@ func (w *writer) run(ctx context.Context) error {
 		case connectionLost(err):
 			w.s.close(ctx)
 			w.s = nil
-		case ordinary(err):
+		case ordinary(err) || w.load.migrated && amidMigrations(err):
 			w.load.rolledBack.Add(1)
 			if err := w.s.run(work, "ROLLBACK"); err != nil && !connectionLost(err) {
 				return err
