@@ -237,3 +237,33 @@ func TestASlowSinkDoesNotLoseTheConnection(t *testing.T) {
 	}
 	wantIDs(t, sink, 5000)
 }
+
+// TestNothingIsStoredBehindWhatCouldNotBe: while one segment fails to be stored, since a connection was lost, the next one is there.
+func TestNothingIsStoredBehindWhatCouldNotBe(t *testing.T) {
+	s := numbers(t, sharedServer(t), "behindlost")
+	for i := range 50 {
+		s.insert(10*i+1, 10*i+10)
+	}
+	sink := newSink(t)
+	stored := 0
+	sink.before = func(format.SegmentName) error {
+		if stored++; stored%3 == 0 && stored <= 18 {
+			_, err := s.conn.Exec(t.Context(), `select pg_terminate_backend(pid) from pg_stat_activity
+				where application_name = 'pgrecall' and backend_type = 'client backend' and datname = current_database()`)
+			return err
+		}
+		return nil
+	}
+	f := s.follow(sink)
+	f.SegmentSize = 1 // so that the loop waits for each segment with another one in its hands
+	made := make(chan struct{}, 100)
+	f.Tracer = connections{tracer{t}, made}
+	f.Once = true
+	if err := f.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if len(made) < 2 {
+		t.Errorf("%d connections were made", len(made))
+	}
+	wantIDs(t, sink, 500)
+}

@@ -122,6 +122,13 @@ func (s *session) collect() error {
 	t := s.storing
 	s.storing = nil
 	if t.err != nil {
+		// What follows it must not be stored either: it comes again with it.
+		if s.segment != nil {
+			if err := s.segment.close(); err != nil {
+				s.Tracer.Warning(err)
+			}
+			s.segment = nil
+		}
 		return t.err
 	}
 	s.Last, s.xidRef = t.head, t.moment.nextXID
