@@ -53,8 +53,9 @@ SELECT o.oid, coalesce(CASE WHEN o.class = 'pg_type'::regclass THEN i.schema || 
        pg_get_userbyid(o.owner)::text AS owner, o.extension,
        coalesce(o.acl, o.usual)::text[] AS acl_items, coalesce(p.initprivs, o.usual)::text[] AS acl_initial
 FROM made o
+LEFT JOIN pg_init_privs given ON given.classoid = o.class AND given.objoid = o.oid AND given.objsubid = o.sub
 LEFT JOIN LATERAL (
-  SELECT initprivs FROM pg_init_privs WHERE classoid = o.class AND objoid = o.oid AND objsubid = o.sub
+  SELECT given.initprivs WHERE given.objoid IS NOT NULL
   UNION ALL SELECT o.usual || makeaclitem(0, o.owner, 'SELECT', false) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
   WHERE o.class = 'pg_class'::regclass AND o.sub = 0 AND o.oid < 16384 AND c.oid = o.oid AND n.nspname = 'information_schema'
     AND c.relname !~ '^(_pg_.*|sql_parts|transforms)$'
