@@ -201,3 +201,14 @@ func TestWhatTheLogDoesNotHoldIsRefusedByName(t *testing.T) {
 		}
 	}
 }
+
+// TestExtensionsAreCrossed: what their scripts make is reported as theirs, and goes and comes with them.
+func TestExtensionsAreCrossed(t *testing.T) {
+	acrossAll(t, pets,
+		"CREATE EXTENSION hstore; CREATE TABLE bags (id int PRIMARY KEY, h hstore); INSERT INTO bags VALUES (1, 'a=>1, \"b c\"=>NULL')",
+		"ALTER TABLE pets ADD h hstore DEFAULT 'legs=>4'; UPDATE pets SET h = h || 'x=>y' WHERE id % 2 = 0; CREATE INDEX ON bags USING gin (h)",
+		"CREATE SCHEMA ext; UPDATE bags SET h = delete(h, 'a'); ALTER EXTENSION hstore SET SCHEMA ext",
+		"INSERT INTO bags VALUES (2, 'new=>1'); DROP EXTENSION hstore CASCADE; UPDATE pets SET legs = 5 WHERE id = 1; INSERT INTO bags VALUES (3)",
+		"CREATE EXTENSION hstore; ALTER TABLE bags ADD h hstore; UPDATE bags SET h = 'id=>3' WHERE id = 3",
+	)
+}
