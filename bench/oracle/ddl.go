@@ -177,6 +177,11 @@ func (m *migrator) migrate(ctx context.Context, burst bool) error {
 			return err
 		}
 	}
+	if next.outside {
+		err = m.outside(ctx, next)
+		m.history.count(next.kind, err)
+		return err
+	}
 	sql := m.amid(next, tables)
 	switch {
 	case m.dice.chance(6):
@@ -257,13 +262,48 @@ func (m *migrator) transaction(ctx context.Context, kind string, burst, held boo
 	return m.record(ctx, kind+": "+strings.Join(sql, "; "), burst, xid)
 }
 
-// settle finds out what became of a commit whose answer was lost with the server.
+// outside runs a migration that is several transactions, and one more statement that clears away what it may leave when it
+// fails. The catalog is not known between a transaction before it and another one after it.
+func (m *migrator) outside(ctx context.Context, next migration) error {
+	m.history.mu.Lock()
+	defer m.history.mu.Unlock()
+	before, err := m.s.value(ctx, "SELECT pg_catalog.pg_current_xact_id()")
+	if err != nil {
+		return err
+	}
+	unknown := record{what: "while " + brief(next.sql[0])}
+	if _, err := fmt.Sscan(before, &unknown.xid); err != nil {
+		return err
+	}
+	m.history.records = append(m.history.records, unknown)
+	failed := m.s.run(ctx, next.sql[0])
+	if connectionLost(failed) {
+		return m.settle(ctx, next.kind, false, "")
+	}
+	if failed != nil && len(next.sql) > 1 {
+		if err := m.s.run(ctx, next.sql[1]); err != nil && connectionLost(err) {
+			return m.settle(ctx, next.kind, false, "")
+		}
+	}
+	after, err := m.s.value(ctx, "SELECT pg_catalog.pg_current_xact_id()")
+	if err != nil {
+		return err
+	}
+	return errors.Join(failed, m.record(ctx, next.kind+": "+next.sql[0], false, after))
+}
+
+// settle finds out what became of a commit whose answer was lost with the server; without an xid the catalog is known from now on.
 func (m *migrator) settle(ctx context.Context, kind string, burst bool, xid string) error {
 	for deadline := time.Now().Add(recoveryPatience); ; time.Sleep(reconnectPause) {
 		m.s.close(ctx)
 		s, err := connect(ctx, m.db, map[string]string{"lock_timeout": lockWait, "search_path": "", "application_name": "migrator"})
 		if err == nil {
 			m.s = s
+			if xid == "" {
+				if xid, err = s.value(ctx, "SELECT pg_catalog.pg_current_xact_id()"); err != nil {
+					return err
+				}
+			}
 			return m.record(ctx, kind+", its commit unanswered", burst, xid)
 		}
 		if time.Now().After(deadline) || !ordinary(err) {

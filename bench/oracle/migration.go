@@ -14,6 +14,8 @@ type migration struct {
 	undo []string
 	// anyone may do it in a schema where one may create things.
 	anyone bool
+	// outside of a transaction; what the catalog is while it runs is not known.
+	outside bool
 }
 
 // ownTable is one of a migrator's own tables, as the catalog has it.

@@ -15,6 +15,9 @@ func (m *migrator) ofApps() migration {
 		return migration{kind: kind, sql: []string{away}, undo: []string{back}}
 	}
 	const odd = `public."Odd ""name"", größer"`
+	if d.chance(5) {
+		return m.outsideOf(pick(d, "app.ledger", "app.documents", "app.audit", "app.items", odd))
+	}
 	switch n := d.IntN(100); {
 	case n < 26:
 		return column(pick(d, "app.accounts", "app.ledger", "app.audit", "app.documents", "app.events", "app.seats", "app.coded", "app.bulk", "app.items", "app.nothing", "app.vehicles", "app.measures", odd))
@@ -35,7 +38,7 @@ func (m *migrator) ofApps() migration {
 			migration{kind: "column dropped and added anew (apps)", sql: []string{"ALTER TABLE app.readings DROP COLUMN value", "ALTER TABLE app.readings ADD COLUMN value text"}})
 	case n < 64:
 		return pick(d, migration{kind: "detach partition (apps)", sql: []string{"ALTER TABLE app.measures DETACH PARTITION app.measures_west"},
-			undo: []string{"DELETE FROM app.measures WHERE region = 'west'", "ALTER TABLE app.measures ATTACH PARTITION app.measures_west FOR VALUES IN ('west')"}},
+			undo: []string{"LOCK TABLE app.measures", "DELETE FROM app.measures WHERE region = 'west'", "ALTER TABLE app.measures ATTACH PARTITION app.measures_west FOR VALUES IN ('west')"}},
 			there("detach partition (apps)", "ALTER TABLE app.measures_south DETACH PARTITION app.measures_south_low", "ALTER TABLE app.measures_south ATTACH PARTITION app.measures_south_low FOR VALUES FROM (MINVALUE) TO (300)"),
 			migration{kind: "partition moved out of the default (apps)", sql: []string{"DELETE FROM app.measures WHERE region = 'east'", "CREATE TABLE app.measures_east PARTITION OF app.measures FOR VALUES IN ('east')"}, undo: []string{"DROP TABLE app.measures_east"}})
 	case n < 74:

@@ -131,3 +131,12 @@ func (m *migrator) changeAccess(ctx context.Context, t ownTable) (migration, err
 		"CREATE POLICY "+m.fresh("pol")+" ON "+name+" FOR SELECT TO oracle_reader USING (true)", "COMMENT ON SCHEMA "+t.schema+" IS 'schema "+d.number(99)+"'",
 		"GRANT SELECT ON ALL TABLES IN SCHEMA "+t.schema+" TO oracle_reader", "ALTER DEFAULT PRIVILEGES IN SCHEMA "+m.own+pick(d, " GRANT SELECT ON TABLES TO oracle_reader", " REVOKE SELECT ON TABLES FROM oracle_reader"))), nil
 }
+
+// outsideOf is a migration that can not be done in a transaction.
+func (m *migrator) outsideOf(table string) migration {
+	index := m.fresh("cix")
+	schema, _, _ := strings.Cut(table, ".")
+	of := func(kind string, sql ...string) migration { return migration{kind: kind, sql: sql, outside: true} }
+	return pick(m.dice, of("vacuum full", "VACUUM FULL "+table), of("reindex", "REINDEX TABLE "+table),
+		of("index, concurrently", "CREATE INDEX CONCURRENTLY "+index+" ON "+table+" ((1))", "DROP INDEX IF EXISTS "+schema+"."+index))
+}

@@ -34,6 +34,8 @@ func (m *migrator) ofOwn(ctx context.Context, tables []ownTable) (migration, err
 		return m.changeColumns(pick(d, plain...)), nil
 	case n < 58:
 		return m.changeConstraints(pick(d, plain...), plain), nil
+	case n < 60:
+		return m.outsideOf(pick(d, plain...).String()), nil
 	case n < 66:
 		return m.changeTable(ctx, pick(d, plain...))
 	case n < 73:
