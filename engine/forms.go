@@ -100,7 +100,8 @@ func (f *formTrail) later(l *format.Forms) bool {
 	if !f.begun() {
 		return l.LSN >= last.Until || l.Visibility.Includes(last.Visibility)
 	}
-	return l.LSN != last.LSN || l.Visibility.String() != last.Visibility.String()
+	// Much can be written before anything is flushed.
+	return l.LSN != last.LSN || l.Until != last.Until || l.Visibility.String() != last.Visibility.String()
 }
 
 // look takes in a look: what differs from what is known is open.

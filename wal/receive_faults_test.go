@@ -247,7 +247,7 @@ func TestNothingIsStoredBehindWhatCouldNotBe(t *testing.T) {
 	sink := newSink(t)
 	stored := 0
 	sink.before = func(format.SegmentName) error {
-		if stored++; stored%3 == 0 && stored <= 18 {
+		if stored++; stored%3 == 0 && stored <= 9 {
 			_, err := s.conn.Exec(t.Context(), `select pg_terminate_backend(pid) from pg_stat_activity
 				where application_name = 'pgrecall' and backend_type = 'client backend' and datname = current_database()`)
 			return err
