@@ -30,7 +30,7 @@ UNION ALL SELECT format('relation %%s kind %%s owner %%s persistence %%s identit
 UNION ALL SELECT format('column %%s %%s %%I %%s collation %%s default %%s not null %%s identity %%s generated %%s storage %%s compression %%s options %%s', r.name,
 	CASE WHEN NOT r.child THEN row_number() OVER (PARTITION BY r.oid ORDER BY a.attnum) END, a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod), nullif(a.attcollation, 0)::regcollation,
 	pg_catalog.pg_get_expr(d.adbin, d.adrelid), a.attnotnull, a.attidentity, a.attgenerated, a.attstorage, a.attcompression, a.attoptions)
-	FROM rels r JOIN pg_catalog.pg_attribute a ON a.attrelid = r.oid
+	FROM rels r JOIN pg_catalog.pg_attribute a ON a.attrelid = r.oid AND r.relkind NOT IN ('i', 'I')
 	LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum WHERE a.attnum > 0 AND NOT a.attisdropped
 UNION ALL SELECT format('constraint %%s %%I %%s', coalesce(r.name, pg_catalog.format_type(nullif(o.contypid, 0), NULL)), o.conname, pg_catalog.pg_get_constraintdef(o.oid))
 	FROM pg_catalog.pg_constraint o JOIN ours n ON n.oid = o.connamespace LEFT JOIN rels r ON r.oid = o.conrelid
