@@ -24,7 +24,7 @@ const (
 	// versionReserve is the most that is saved up, and what a stream begins with.
 	versionReserve = time.Minute
 	// versionQuiet is how long the sessions of a version are kept for the next.
-	versionQuiet = 30 * time.Second
+	versionQuiet = 5 * time.Minute
 	// versionAgain is the least time until a version that failed is tried again.
 	versionAgain = time.Minute
 	// versionWait bounds the waiting for somebody's lock.

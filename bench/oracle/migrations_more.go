@@ -137,6 +137,9 @@ func (m *migrator) outsideOf(table string) migration {
 	index := m.fresh("cix")
 	schema, _, _ := strings.Cut(table, ".")
 	of := func(kind string, sql ...string) migration { return migration{kind: kind, sql: sql, outside: true} }
-	return pick(m.dice, of("vacuum full", "VACUUM FULL "+table), of("reindex", "REINDEX TABLE "+table),
+	if m.dice.chance(m.rewrites) {
+		return of("vacuum full", "VACUUM FULL "+table)
+	}
+	return pick(m.dice, of("reindex", "REINDEX TABLE "+table),
 		of("index, concurrently", "CREATE INDEX CONCURRENTLY "+index+" ON "+table+" ((1))", "DROP INDEX IF EXISTS "+schema+"."+index))
 }

@@ -21,12 +21,13 @@ func (e *refusedError) Error() string { return e.what + " refused: " + e.err.Err
 // reason is the refusal without what is of this point only: names, numbers, times.
 func (e *refusedError) reason() string {
 	text, _, _ := strings.Cut(e.err.Error(), "; nearest")
-	if _, why, ok := strings.Cut(text, ": "); ok && strings.HasSuffix(text, ")") {
-		text = why[strings.LastIndex(why, "("):]
-	} else if ok && strings.Contains(text, "no version of the catalog") {
-		text = "no version of the catalog"
+	if strings.Contains(text, "no version of the catalog") {
+		return "no version of the catalog"
 	}
-	for _, detail := range []string{`"[^"]*"`, `\b\S*\d\S*\b`, `table \S+`} {
+	if i := strings.LastIndex(text, "("); i > 0 && strings.HasSuffix(text, ")") {
+		text = text[i:] // why, and not the statement
+	}
+	for _, detail := range []string{`"[^"]*"`, `\b\S*\d\S*\b`, `table [^\s,]+`} {
 		text = regexp.MustCompile(detail).ReplaceAllString(text, "…")
 	}
 	return text
