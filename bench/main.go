@@ -13,13 +13,14 @@ import (
 
 	"github.com/pgrecall/pgrecall/bench/oracle"
 	"github.com/pgrecall/pgrecall/bench/tables"
+	"github.com/pgrecall/pgrecall/bench/transaction"
 	"github.com/spf13/cobra"
 )
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	root := &cobra.Command{Use: "bench", Short: "Long runs that try pgrecall", SilenceUsage: true, SilenceErrors: true}
-	root.AddCommand(newOracle(), newFidelity(), newRegression(), newCatalog())
+	root.AddCommand(newOracle(), newFidelity(), newRegression(), newCatalog(), newTransaction())
 	err := root.ExecuteContext(ctx)
 	stop()
 	if err != nil {
@@ -62,6 +63,24 @@ func newOracle() *cobra.Command {
 	f.IntVar(&o.Jobs, "jobs", 2, "points restored at a time")
 	f.StringVar(&o.Program, "program", "", "the pgrecall binary (default: built with go build)")
 	f.StringVar(&o.Dir, "dir", "", "`folder` for servers, repository and truths (default: a temporary one)")
+	f.StringVar(&o.PostgreSQL, "postgresql", "", "`folder` of the server programs (default: searched)")
+	return c
+}
+
+func newTransaction() *cobra.Command {
+	var o transaction.Options
+	c := &cobra.Command{
+		Use:   "transaction",
+		Short: "Measure how one large transaction is followed, and how long others wait for it",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return transaction.Run(cmd.Context(), o, cmd.OutOrStdout())
+		},
+	}
+	f := c.Flags()
+	f.IntVar(&o.Rows, "rows", 10_000_000, "rows of the transaction, of about 100 bytes each")
+	f.StringVar(&o.Program, "program", "", "the pgrecall binary (default: built with go build)")
+	f.StringVar(&o.Dir, "dir", "", "`folder` for the repository (default: a temporary one)")
 	f.StringVar(&o.PostgreSQL, "postgresql", "", "`folder` of the server programs (default: searched)")
 	return c
 }
