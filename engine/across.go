@@ -18,7 +18,8 @@ type across struct {
 	snapshot, target map[uint32]*catalog.Table
 	trails           map[uint32]*trail.Trail
 	conflicts        map[uint32]*conflict
-	types            typeForms
+	// objects is the snapshot's catalog.
+	objects *catalog.Catalog
 	// truncated are the transactions that emptied a table, which gives it another file.
 	truncated map[uint32][]uint64
 }
@@ -26,17 +27,25 @@ type across struct {
 // cross follows the tables from the snapshot's catalog to the version's, in one pass over the transactions.
 func (p *history) cross(ctx context.Context, version *plan.Base, snapshot, target *catalog.Catalog, samples *format.Body) error {
 	a := &across{version: version, snapshot: tablesOf(snapshot), target: tablesOf(target), trails: map[uint32]*trail.Trail{}, conflicts: map[uint32]*conflict{},
-		types: newTypeForms(snapshot), truncated: map[uint32][]uint64{}}
+		objects: snapshot, truncated: map[uint32][]uint64{}}
 	p.across = a
+	if err := p.followTables(ctx, func(uint32) bool { return true }); err != nil {
+		return err
+	}
+	p.sequences.know(samples)
+	return p.lookAfter(ctx, p.lookedTo())
+}
+
+// followTables is the pass over the transactions, for some of the tables.
+func (p *history) followTables(ctx context.Context, these func(oid uint32) bool) error {
 	for i := range p.segments {
 		seg, err := p.held.openSegment(ctx, p.segments[i].Segment)
 		if err != nil {
 			return err
 		}
-		p.follow(seg, &p.segments[i])
+		p.follow(seg, &p.segments[i], these)
 	}
-	p.sequences.know(samples)
-	return p.lookAfter(ctx, p.lookedTo())
+	return nil
 }
 
 // lookedTo is up to where nothing may have been changed unannounced: the target, and the catalog's position if that is later.
@@ -47,8 +56,8 @@ func (p *history) lookedTo() format.LSN {
 	return max(p.choice.Cut, position(p.across.version))
 }
 
-// follow takes in a segment's transactions.
-func (p *history) follow(seg *wal.Segment, past *pastSegment) {
+// follow takes in a segment's transactions, as far as they are about these tables.
+func (p *history) follow(seg *wal.Segment, past *pastSegment, these func(oid uint32) bool) {
 	txns, layouts, messages := seg.Transactions(), seg.Layouts(), seg.Messages()
 	said, counts := map[uint32][]*wal.DDLTable{}, map[uint32][]trail.Count{}
 	for i := range txns {
@@ -58,6 +67,9 @@ func (p *history) follow(seg *wal.Segment, past *pastSegment) {
 		for len(messages) > 0 && int(messages[0].Txn) == i {
 			if d, err := wal.ParseDDL(messages[0].Content); messages[0].Prefix == format.PrefixDDL && err == nil {
 				for k := range d.Tables {
+					if !these(d.Tables[k].OID) {
+						continue
+					}
 					if d.Tables[k].Columns == nil && len(d.Tables) <= toldInFull {
 						d.Tables[k].Columns = []wal.DDLColumn{} // it never had any
 					}
@@ -71,6 +83,9 @@ func (p *history) follow(seg *wal.Segment, past *pastSegment) {
 		}
 		for _, c := range t.Tables {
 			l := &layouts[c.Layout]
+			if !these(l.Table) {
+				continue
+			}
 			if c.Truncated > 0 {
 				p.across.truncated[l.Table] = append(p.across.truncated[l.Table], t.XID)
 			}
@@ -99,17 +114,24 @@ func (a *across) step(p *history, txn *format.Transaction, oid uint32, said []*w
 	if data != nil && p.sees(data, txn.XID) || data == nil && p.seenByAll(txn.XID) {
 		return
 	}
+	if data != nil && len(counts) > 0 {
+		p.straddle(data, txn)
+	}
 	if c := a.trail(p, oid).Transaction(*txn, said, counts); c != nil {
 		a.conflicts[oid] = &conflict{c.Txn, c.What}
 	}
 }
 
-// trail returns that of a table of the target, which begins with the snapshot's form if nothing was taken in yet.
+// trail returns that of a table of the target, which begins with the form in the snapshot, or the copy, if nothing was taken in yet.
 func (a *across) trail(p *history, oid uint32) *trail.Trail {
 	t := a.trails[oid]
 	if t == nil {
 		if data := p.data(oid); data != nil {
-			t = trail.Of(data, a.snapshot[oid].Columns, a.snapshot[oid].LiveIdentity)
+			was := a.snapshot[oid]
+			if c := p.copies[oid]; c != nil {
+				was = c.tables[oid]
+			}
+			t = trail.Of(data, was.Columns, was.LiveIdentity)
 		} else {
 			t = trail.Made(a.target[oid].Schema + "." + a.target[oid].Name)
 		}
@@ -118,7 +140,7 @@ func (a *across) trail(p *history, oid uint32) *trail.Trail {
 	return t
 }
 
-// made says whether a table of the target was made after the snapshot, so that all its rows are in the log.
+// made says whether a table of the target was made after the snapshot, so that all its rows are in the log, if no copy has it.
 func (p *history) made(oid uint32) bool {
 	return p.across != nil && p.across.snapshot[oid] == nil && p.across.target[oid] != nil
 }

@@ -121,7 +121,7 @@ func (p *history) catalogAt(ctx context.Context) (*plan.Base, error) {
 			before = s
 		}
 	}
-	var after string
+	var after *exactPoint
 	for _, b := range all[later:] {
 		behind, err := p.alteringAfter(ctx, position(b))
 		if err != nil {
@@ -143,33 +143,16 @@ func (p *history) catalogAt(ctx context.Context) (*plan.Base, error) {
 		}
 		if ok {
 			last := slices.Concat(altering, behind)[s.seen-1].txn
-			after = fmt.Sprintf("--xid %d (%s)", last.XID, stamp(last.Time))
+			after = &exactPoint{Target{Kind: TargetXID, XID: last.XID}, fmt.Sprintf(" (%s)", stamp(last.Time))}
 			break
 		}
 	}
-	if after == "" {
-		after = "none yet: go on with the stream, which takes a version of the catalog, or take a snapshot"
-	}
-	p.nearest = &nearestPoints{before: "none of this snapshot", after: after}
+	p.nearest = &nearestPoints{after: after}
 	if before.seen >= 0 && before.seen < n {
-		p.nearest.before = p.pointBefore(altering[before.seen].txn)
+		point := p.pointBefore(altering[before.seen].txn)
+		p.nearest.before = &point
 	}
 	return nil, nil
-}
-
-// nearestPoints are the points around a target, of whose catalog there is no version, that have one, as flags.
-type nearestPoints struct{ before, after string }
-
-// pointBefore is the last point before a transaction, as a flag.
-func (p *history) pointBefore(txn format.Transaction) string {
-	base := p.choice.Base
-	switch {
-	case txn.CommitLSN >= base.From:
-		return fmt.Sprintf("--before-xid %d", txn.XID)
-	case base.Single():
-		return fmt.Sprintf("--snapshot %v", base.Envelope.ID)
-	}
-	return fmt.Sprintf("--lsn %v", base.From)
 }
 
 // alteringAfter returns the DDL behind the cut up to a position.

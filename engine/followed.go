@@ -21,7 +21,11 @@ func (r *restore) notFollowed() []string {
 			continue
 		}
 		if why := unfollowed(t); why != "" {
-			said = append(said, fmt.Sprintf("changes of table %s.%s after the snapshot: %s", t.Schema, t.Name, why))
+			from := "the snapshot"
+			if c := r.past.copies[t.OID]; c != nil {
+				from = "its copy of " + stamp(c.FromTime)
+			}
+			said = append(said, fmt.Sprintf("changes of table %s.%s after %s: %s", t.Schema, t.Name, from, why))
 		}
 	}
 	return said

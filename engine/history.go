@@ -40,6 +40,10 @@ type history struct {
 	forms *formTrail
 	// across is how the tables came to the catalog of a version; nil: the catalog is the snapshot's.
 	across *across
+	// copies are what the rows of tables begin with that are not the snapshot's.
+	copies map[uint32]*rowBase
+	// straddlers are the transactions that were under way when the rows of a table were copied.
+	straddlers map[uint32]straddler
 	// nearest is set where there is no catalog of the target.
 	nearest *nearestPoints
 }
@@ -79,7 +83,7 @@ type statement struct {
 // newHistory makes the one pass. It reads no change of any table.
 func newHistory(ctx context.Context, h *holding, c plan.Choice, body *format.Body, objects *catalog.Catalog) (*history, error) {
 	p := &history{held: h, choice: c, body: body, rows: map[uint32]*format.TableData{}, tables: map[uint32]*pastTable{}, stored: storedColumns(objects),
-		sampled: map[format.LSN]format.SegmentHead{}}
+		sampled: map[format.LSN]format.SegmentHead{}, straddlers: map[uint32]straddler{}}
 	p.reached = point(c.Base.From, 0, c.Base.FromTime)
 	for i := range body.Tables {
 		p.rows[body.Tables[i].OID] = &body.Tables[i]
@@ -219,12 +223,15 @@ func (p *history) seenByAll(xid uint64) bool {
 	return true
 }
 
-// data returns the table's entry of the snapshot, or nil.
+// data returns the table's entry of the snapshot, or of the copy that its rows begin with; nil: there is none.
 func (p *history) data(oid uint32) *format.TableData { return p.rows[oid] }
 
-// sees says whether the table's rows in the snapshot are after the transaction.
-func (p *history) sees(t *format.TableData, xid uint64) bool {
-	return p.choice.Base.Envelope.Groups[t.Group].Visibility.Sees(xid)
+// sees says whether the table's rows in the snapshot, or the copy, are after the transaction.
+func (p *history) sees(t *format.TableData, xid uint64) bool { return p.visibility(t).Sees(xid) }
+
+// visibility is of the table's rows in the snapshot, or the copy.
+func (p *history) visibility(t *format.TableData) format.Visibility {
+	return p.baseOf(t.OID).Envelope.Groups[t.Group].Visibility
 }
 
 // count takes in one table's changes in one transaction.
@@ -243,6 +250,7 @@ func (p *history) count(t *format.Transaction, layout *format.Layout, c format.T
 	if p.sees(data, t.XID) {
 		return
 	}
+	p.straddle(data, t)
 	if known == nil {
 		known = &pastTable{layout: *layout}
 		p.tables[layout.Table] = known

@@ -31,7 +31,7 @@ type SourceInfo struct {
 	SystemID    string         `json:"system_identifier"`
 	DatabaseOID uint32         `json:"database_oid"`
 	Snapshots   []SnapshotInfo `json:"snapshots"`
-	// Versions are of the catalog alone, taken by Stream after DDL.
+	// Versions are of the catalog, taken by Stream after DDL, some of them with copies of tables.
 	Versions    []VersionInfo `json:"catalog_versions,omitempty"`
 	Logs        []LogInfo     `json:"logs"`
 	Windows     []Window      `json:"windows"`
@@ -60,11 +60,15 @@ type SnapshotInfo struct {
 
 // VersionInfo is a version of the catalog as its envelope tells it.
 type VersionInfo struct {
-	ID          uuid.UUID  `json:"id"`
-	LSN         format.LSN `json:"lsn"`
-	Time        time.Time  `json:"time"`
-	Log         uuid.UUID  `json:"log"`
-	StoredBytes int64      `json:"stored_bytes"`
+	ID   uuid.UUID  `json:"id"`
+	LSN  format.LSN `json:"lsn"`
+	Time time.Time  `json:"time"`
+	Log  uuid.UUID  `json:"log"`
+	// CopiedTables is the number of tables whose rows it has, because the log does not tell them, and Rows that of these; 0: it is of the
+	// catalog alone.
+	CopiedTables int   `json:"copied_tables,omitempty"`
+	Rows         int64 `json:"rows,omitempty"`
+	StoredBytes  int64 `json:"stored_bytes"`
 }
 
 // LogInfo is a log as its names tell it.
@@ -138,7 +142,9 @@ func listSource(ctx context.Context, s *repository.Source) (*SourceInfo, error) 
 		info.Snapshots = append(info.Snapshots, snapshotInfo(&h.bases[i]))
 	}
 	for _, v := range slices.Backward(h.versions) {
-		info.Versions = append(info.Versions, VersionInfo{ID: v.Envelope.ID, LSN: v.From, Time: v.FromTime, Log: v.Envelope.Log, StoredBytes: v.Envelope.Body.Size})
+		e := v.Envelope
+		info.Versions = append(info.Versions, VersionInfo{ID: e.ID, LSN: v.From, Time: v.FromTime, Log: e.Log, CopiedTables: e.CopiedTables, Rows: e.Rows,
+			StoredBytes: e.StoredBytes + e.Body.Size})
 	}
 	for i, l := range h.logs {
 		li := LogInfo{Log: l.Start.Log, From: l.Start.ConsistentPoint, To: h.chains[i].To, Segments: len(l.Segments)}

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -27,18 +28,22 @@ type crossing struct {
 	rowless bool
 	// empty are tables that were asked for without their rows.
 	empty map[uint32]bool
+	// reaches says whether what was asked for can be restored from another target; nil: that is not asked.
+	reaches func(context.Context, Target) bool
+	// barriers are those of the wanted tables that have one, after the judgement.
+	barriers map[uint32]*barrier
 }
 
 // judge returns the statements whose effect is not included, or an ErrWindow that names the first that can not be crossed.
-func (c *crossing) judge() (notIncluded []string, err error) {
+func (c *crossing) judge(ctx context.Context) (notIncluded []string, err error) {
 	if c.past.across != nil {
-		return nil, c.judgeAcross()
+		return nil, c.judgeAcross(ctx)
 	}
 	for i := range c.past.statements {
 		s := &c.past.statements[i]
 		hinders, why := c.hinders(s)
 		if hinders {
-			return nil, c.refuse(s.txn, why, s.broken == nil && !tampers(&s.DDL) && !s.Incomplete)
+			return nil, c.refuse(ctx, s.txn, why, s.broken == nil && !tampers(&s.DDL) && !s.Incomplete)
 		}
 		if why != "" {
 			notIncluded = append(notIncluded, why)
@@ -55,12 +60,19 @@ func (c *crossing) judge() (notIncluded []string, err error) {
 		}
 		if unknown && !c.whole {
 			what := fmt.Sprintf("table %s.%s was made after the snapshot and has rows; it may be a partition of what is restored", t.layout.Schema, t.layout.Name)
-			return nil, c.refuse(t.conflict.txn, what, false)
+			return nil, c.refuse(ctx, t.conflict.txn, what, false)
 		}
 		what := fmt.Sprintf("table %s.%s: %s, and no statement in the log says why", t.layout.Schema, t.layout.Name, t.conflict.what)
-		return nil, c.refuse(t.conflict.txn, what, false)
+		return nil, c.refuse(ctx, t.conflict.txn, what, false)
 	}
-	return notIncluded, c.judgeUnannounced()
+	barred := map[uint32]*barrier{}
+	if err := c.straddled(ctx, func(oid uint32, b *barrier) { barred[oid] = b }); err != nil {
+		return nil, err
+	}
+	if b := firstOf(barred); b != nil {
+		return nil, c.refuse(ctx, b.txn, b.why, false)
+	}
+	return notIncluded, c.judgeUnannounced(ctx)
 }
 
 // ofExtension says whether a table belongs to an extension and its rows are not in the snapshot, which the plan says of
@@ -213,27 +225,17 @@ func (c *crossing) describe(s *statement, tables []uint32) string {
 }
 
 // refuse is the error for a target that lies across a statement, with the nearest exact points.
-func (c *crossing) refuse(txn format.Transaction, what string, lenientMay bool) error {
-	before, after := c.past.pointBefore(txn), c.snapshotAfter(txn.EndLSN)
+func (c *crossing) refuse(ctx context.Context, txn format.Transaction, what string, lenientMay bool) error {
+	before, after := c.before(ctx, txn), c.after(ctx, txn.EndLSN)
 	hint := ""
 	if lenientMay && c.whole && !c.lenient {
 		hint = "; --catalog-of-snapshot accepts objects as of the snapshot where no table's layout changed"
 	}
-	if n := c.past.nearest; n != nil {
+	if c.past.nearest != nil {
 		return windowf("the target lies across a statement, and no version of the catalog was taken at the target, as where one statement follows the other: %s; nearest exact point before: %s; after: %s%s",
-			what, n.before, n.after, hint)
+			what, before, after, hint)
 	}
 	return windowf("the target lies across a statement that this version can not fold: %s; nearest exact point before: %s; after: %s%s", what, before, after, hint)
-}
-
-// snapshotAfter names the first snapshot at or after a position.
-func (c *crossing) snapshotAfter(at format.LSN) string {
-	for _, b := range slices.Backward(c.past.held.bases) {
-		if b.From >= at && b.Serves() && b.Envelope.Timeline == c.past.choice.Base.Envelope.Timeline {
-			return fmt.Sprintf("--snapshot %v (%s)", b.Envelope.ID, stamp(b.FromTime))
-		}
-	}
-	return "none yet: take a snapshot"
 }
 
 // shorten makes one line of at most n runes.

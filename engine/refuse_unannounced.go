@@ -1,12 +1,23 @@
 package engine
 
 import (
+	"context"
 	"fmt"
 	"slices"
 )
 
 // judgeUnannounced returns an ErrWindow that names the first change nobody announced which the target may include.
-func (c *crossing) judgeUnannounced() error {
+func (c *crossing) judgeUnannounced(ctx context.Context) error {
+	for _, u := range c.unannounced() {
+		if what := c.hindered(&u); what != "" {
+			return c.refuseUnannounced(ctx, &u, what)
+		}
+	}
+	return nil
+}
+
+// unannounced returns the changes nobody announced that the target may include.
+func (c *crossing) unannounced() []unannounced {
 	if c.past.forms == nil || c.past.choice.Instant {
 		return nil
 	}
@@ -15,35 +26,37 @@ func (c *crossing) judgeUnannounced() error {
 		// Statements that change a table's columns were refused: those that are left do not say what did.
 		changes = append(changes, c.past.forms.toldBefore(c.past.choice.Cut)...)
 	}
-	if c.past.across != nil {
-		// What a statement made of a table is told by it, but not that the table was also written anew.
-		other := func(u unannounced) bool {
-			emptied := func(xid uint64) bool { return !u.Lower.Sees(xid) && u.Upper.Sees(xid) }
-			return !u.refiled || c.wanted[u.Table] == nil || slices.ContainsFunc(c.past.across.truncated[u.Table], emptied)
-		}
-		for _, u := range slices.DeleteFunc(c.past.forms.toldBefore(c.past.choice.Cut), other) {
-			u.kind = tableRewritten
-			changes = append(changes, u)
-		}
+	if c.past.across == nil {
+		return changes
 	}
-	for _, u := range changes {
-		if what := c.hindered(&u); what != "" {
-			return c.refuseUnannounced(&u, what)
-		}
+	// What a statement made of a table is told by it, but not that the table was also written anew.
+	other := func(u unannounced) bool {
+		emptied := func(xid uint64) bool { return !u.Lower.Sees(xid) && u.Upper.Sees(xid) }
+		return !u.refiled || c.wanted[u.Table] == nil || slices.ContainsFunc(c.past.across.truncated[u.Table], emptied)
+	}
+	for _, u := range slices.DeleteFunc(c.past.forms.toldBefore(c.past.choice.Cut), other) {
+		u.kind = tableRewritten
+		changes = append(changes, u)
+	}
+	return changes
+}
+
+// namesOf are the types of columns whose values a change of names makes others; nil: it is none of names.
+func namesOf(kind unannouncedKind) []string {
+	switch kind {
+	case rolesRenamed:
+		return roleTypes
+	case objectsRenamed:
+		return objectTypes
 	}
 	return nil
 }
 
 // hindered says what a change hinders and how; empty: nothing that is to be restored.
 func (c *crossing) hindered(u *unannounced) string {
-	switch u.kind {
-	case rolesRenamed, objectsRenamed:
-		types := objectTypes
-		if u.kind == rolesRenamed {
-			types = roleTypes
-		}
+	if types := namesOf(u.kind); types != nil {
 		for _, oid := range sortedKeys(c.wanted) {
-			if t := c.wanted[oid]; holds(c.catalog, t, types) {
+			if t := c.wanted[oid]; !c.past.began(oid, u) && holds(c.catalog, t, types) {
 				return fmt.Sprintf("table %s.%s holds names of %s, and one was made, renamed or dropped", t.Schema, t.Name, u.kind)
 			}
 		}
@@ -60,7 +73,7 @@ func (c *crossing) hindered(u *unannounced) string {
 }
 
 // refuseUnannounced is the error for a target that may lie across a change nobody announced, with the nearest exact points.
-func (c *crossing) refuseUnannounced(u *unannounced, what string) error {
+func (c *crossing) refuseUnannounced(ctx context.Context, u *unannounced, what string) error {
 	in, base := c.past.forms.interval(u), c.past.choice.Base
 	since, before := "the snapshot", "none of this snapshot"
 	if base.Single() {
@@ -77,5 +90,5 @@ func (c *crossing) refuseUnannounced(u *unannounced, what string) error {
 		open = fmt.Sprintf(" yet (it ends at %v; if the statement was run just now, try again in a while)", c.past.forms.reached)
 	}
 	return windowf("the target lies across a change that nobody announced: %s, after %s and before --lsn %v (%s), and no statement in the log tells of it%s, as where event triggers were off; nearest exact point before: %s; after: %s",
-		what, since, in.To, stamp(in.ToTime), open, before, c.snapshotAfter(in.To))
+		what, since, in.To, stamp(in.ToTime), open, before, c.after(ctx, in.To))
 }

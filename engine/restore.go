@@ -267,6 +267,9 @@ type restore struct {
 	left           []catalog.LeftOut // what the options leave out
 	rowless        map[uint32]bool   // tables whose rows are excluded
 
+	// proving: it only finds out whether a target can be reached.
+	proving bool
+
 	notDone sync.Mutex // guards result.NotDone
 }
 
@@ -315,7 +318,7 @@ func (r *restore) describe(source string, notIncluded []string) {
 			p.LeftOut = append(p.LeftOut, fmt.Sprintf("rows of materialized view %s.%s: it is refreshed from the restored tables", v.Schema, v.Name))
 		}
 	}
-	parts := map[int]bool{}
+	parts := map[string]bool{}
 	for _, t := range r.wanted {
 		name := r.script.Tables[t.OID]
 		p.Tables = append(p.Tables, PlannedTable{Schema: t.Schema, Name: t.Name, As: name.Schema + "." + name.Name, Rows: t.Rows, Bytes: t.RawBytes, Parts: len(t.Parts)})
@@ -328,10 +331,10 @@ func (r *restore) describe(source string, notIncluded []string) {
 			continue
 		}
 		for _, part := range t.Parts {
-			if !parts[part.Object] {
-				parts[part.Object] = true
+			if ref := &r.past.baseOf(t.OID).Envelope.Parts[part.Object]; !parts[ref.Name] {
+				parts[ref.Name] = true
 				p.Parts++
-				p.Bytes += c.Base.Envelope.Parts[part.Object].Size
+				p.Bytes += ref.Size
 			}
 		}
 	}
@@ -348,7 +351,7 @@ func (r *restore) checkParts(ctx context.Context) error {
 	}
 	for _, t := range r.read() {
 		for _, p := range t.Parts {
-			if err := r.held.source.CheckPart(ctx, r.past.choice.Base.Envelope.Parts[p.Object]); err != nil {
+			if err := r.held.source.CheckPart(ctx, r.past.baseOf(t.OID).Envelope.Parts[p.Object]); err != nil {
 				return fmt.Errorf("table %s: %w", nameOf(t), err)
 			}
 		}

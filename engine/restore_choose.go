@@ -54,23 +54,26 @@ func (r *restore) choose(ctx context.Context) (err error) {
 		return usagef("%w", err)
 	}
 	question := crossing{past: r.past, catalog: r.catalog, wanted: map[uint32]*format.TableData{}, named: r.script.Tables,
-		whole: options.Tables == nil, lenient: r.o.CatalogOfSnapshot, empty: r.rowless, rowless: r.o.Scope == RestoreSchemaOnly}
+		whole: options.Tables == nil, reaches: r.reaches, lenient: r.o.CatalogOfSnapshot, empty: r.rowless, rowless: r.o.Scope == RestoreSchemaOnly}
+	if r.proving {
+		question.reaches = nil
+	}
 	for _, t := range r.past.tablesAt(r.catalog) {
-		if r.script.Tables[t.OID] != (catalog.Name{}) {
-			if r.past.across == nil || r.o.Scope != RestoreSchemaOnly && !options.Empty[t.OID] {
-				question.wanted[t.OID] = t
-			}
-			if !options.Empty[t.OID] {
-				r.wanted = append(r.wanted, t)
-			}
+		if r.script.Tables[t.OID] != (catalog.Name{}) && (r.past.across == nil || r.o.Scope != RestoreSchemaOnly && !options.Empty[t.OID]) {
+			question.wanted[t.OID] = t
+		}
+	}
+	notIncluded, err := question.judge(ctx)
+	if err != nil {
+		return err
+	}
+	for _, t := range r.past.tablesAt(r.catalog) {
+		if r.script.Tables[t.OID] != (catalog.Name{}) && !options.Empty[t.OID] {
+			r.wanted = append(r.wanted, t)
 		}
 	}
 	r.chooseConfiguration()
 	r.chooseLargeObjects(body)
-	notIncluded, err := question.judge()
-	if err != nil {
-		return err
-	}
 	if f := r.past.forms; f != nil {
 		if last := f.unwatched(r.past.lookedTo()); last != nil {
 			r.tracer.Note(Note{LevelWarn, fmt.Sprintf("the source's tables were last looked at before %v (%s): DDL after that which no statement in the log tells of, as with event_triggers = off, is not known yet",

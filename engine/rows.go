@@ -135,7 +135,7 @@ func (r *tableRows) out(c *merge.Chain) int64 {
 // returns nil.
 func (r *tableRows) part(ctx context.Context, i int, emit merge.Emit) (int64, error) {
 	p := r.data.Parts[i]
-	ref := r.past.choice.Base.Envelope.Parts[p.Object]
+	ref := r.past.baseOf(r.data.OID).Envelope.Parts[p.Object]
 	object, err := r.past.held.source.OpenPart(ctx, ref)
 	if err != nil {
 		return 0, fmt.Errorf("table %s: %w", r.name(), err)

@@ -33,8 +33,10 @@ type ShowResult struct {
 	Refreshed  []string `json:"refreshed,omitempty"`
 	// Globals counts what the databases of the server share; nil where an earlier version took the snapshot.
 	Globals *ShowGlobals `json:"globals,omitempty"`
-	// Partial is true where patterns left tables out.
+	// Partial is true where patterns left tables out, and for a version of the catalog, which has the rows of copied tables only.
 	Partial bool `json:"partial"`
+	// CatalogVersion says that it is such a version.
+	CatalogVersion bool `json:"catalog_version,omitempty"`
 }
 
 // ShowGlobals counts the roles and tablespaces in a snapshot.
@@ -85,7 +87,8 @@ func Show(ctx context.Context, o ShowOptions) (*ShowResult, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &ShowResult{Source: source.Name, SnapshotInfo: snapshotInfo(base), Unsupported: unsupported(model), Partial: body.Filter != nil, Tables: []ShowTable{}}
+	r := &ShowResult{Source: source.Name, SnapshotInfo: snapshotInfo(base), Unsupported: unsupported(model), Partial: body.Filter != nil,
+		CatalogVersion: base.Envelope.CatalogVersion, Tables: []ShowTable{}}
 	if g := model.Globals; g != nil {
 		r.Globals = &ShowGlobals{Roles: len(g.Roles), Memberships: len(g.Memberships), Tablespaces: len(g.Tablespaces), Unread: g.Unread}
 		for i := range g.Roles {
@@ -112,14 +115,14 @@ func Show(ctx context.Context, o ShowOptions) (*ShowResult, error) {
 	return r, nil
 }
 
-// named returns the snapshot whose id begins with prefix, or the newest.
+// named returns the snapshot, or the version of the catalog, whose id begins with prefix, or the newest snapshot.
 func (h *holding) named(prefix string) (*plan.Base, error) {
 	if len(h.bases) == 0 {
 		return nil, windowf("nothing matches: the source %q has no snapshot", h.source.Name)
 	}
 	base, err := &h.bases[0], error(nil)
 	if prefix != "" {
-		base, err = plan.Named(h.bases, prefix)
+		base, err = plan.Named(slices.Concat(h.bases, h.versions), prefix)
 	}
 	switch {
 	case errors.Is(err, plan.ErrUnreachable):

@@ -191,9 +191,9 @@ func takeSnapshot(ctx context.Context, source *repository.Source, config *pgx.Co
 	return taken, err
 }
 
-// takeVersion takes a version of the catalog alone, which joins the log.
+// takeVersion takes a version of the catalog, which joins the log, with the rows that the options choose.
 func takeVersion(ctx context.Context, source *repository.Source, config *pgx.ConnConfig, joins *format.LogStart, o snapshot.Options, tracer Tracer) (*SnapshotResult, error) {
-	o.Selection, o.LargeObjects = noRows(), snapshot.LargeObjectsNever
+	o.LargeObjects = snapshot.LargeObjectsNever
 	return takeEither(ctx, source, config, joins, o, tracer, true)
 }
 
@@ -228,7 +228,9 @@ func takeEither(ctx context.Context, source *repository.Source, config *pgx.Conn
 	if taken.Envelope.SystemID != source.SystemID || taken.Envelope.DatabaseOID != source.DatabaseOID {
 		return nil, usagef("the connection reached another server than a moment ago; name one host")
 	}
-	if taken.Envelope.CatalogVersion = version; !version {
+	if taken.Envelope.CatalogVersion = version; version {
+		taken.Envelope.CopiedTables = len(taken.Body.Tables)
+	} else {
 		taken.Envelope.Inexact = inexact(taken)
 	}
 	if err := run.Publish(ctx, &taken.Envelope, &taken.Body, time.Now); err != nil {

@@ -28,18 +28,20 @@ type StreamOptions struct {
 	SegmentSize int64
 	// Compression is "lz4" (the default, also ""), "zstd" or "none".
 	Compression string
-	// Jobs is for the snapshot taken after a gap; 0 is min(4, cores).
+	// Jobs is for the snapshot taken after a gap, 0 being min(4, cores), and for copies of tables, 0 being 1.
 	Jobs int
 	// NoSnapshot leaves the snapshot that a gap makes necessary to the caller.
 	NoSnapshot bool
 	// NoRolePasswords leaves the passwords of roles out of such a snapshot.
 	NoRolePasswords bool
-	Tracer          Tracer
-
-	// supplyAgain, versionAgain and versionWait replace the constants of those names in a test.
-	supplyAgain, versionAgain, versionWait, globalsEvery time.Duration
-	// NoVersions takes no versions of the catalog after DDL: points after it need a snapshot that was taken after it.
+	// NoCopies takes no copies of tables whose rows the log does not follow, as after a rewrite.
+	NoCopies bool
+	// NoVersions takes no versions of the catalog after DDL, and no copies: points after it need a snapshot that was taken after it.
 	NoVersions bool
+	Tracer     Tracer
+
+	// supplyAgain, versionAgain, versionWait, copyAgain and copyWait replace the constants of those names in a test.
+	supplyAgain, versionAgain, versionWait, globalsEvery, copyAgain, copyWait time.Duration
 }
 
 // StreamResult says what was made durable.
@@ -230,7 +232,7 @@ func (s *stream) follow(ctx context.Context, log *format.LogStart, last *format.
 	v := newVersioner(s, log)
 	v.backlog(ctx)
 	f := &wal.Follow{
-		Source: s.config, Start: *log, Last: last, Sink: s.source.SegmentSink(log.Log, time.Now), Tracer: &streamTracer{s},
+		Source: s.config, Start: *log, Last: last, Sink: s.source.SegmentSink(log.Log, time.Now), Tracer: &streamTracer{s, v.copies},
 		Compression: s.compression, FlushInterval: s.o.FlushInterval, SegmentSize: s.o.SegmentSize,
 		Once: s.o.Once, Stop: stop, Altered: v.alter,
 	}
@@ -242,20 +244,29 @@ func (s *stream) follow(ctx context.Context, log *format.LogStart, last *format.
 	}
 	v.globals.ask(ctx)
 	v.globals.close(ctx)
-	if !v.take(ctx) {
-		return nil
+	f.Altered = nil
+	for _, take := range []func(context.Context) bool{v.take, v.copy} {
+		if !take(ctx) {
+			continue
+		}
+		// It counts when the log has come to where it is noted.
+		_, head, broken, err := s.newest(ctx)
+		if err != nil || broken != "" || head == nil {
+			return err
+		}
+		f.Last = head
+		if err := f.Run(hard); err != nil {
+			return err
+		}
 	}
-	// A version counts when the log has come to where it is noted.
-	_, head, broken, err := s.newest(ctx)
-	if err != nil || broken != "" || head == nil {
-		return err
-	}
-	f.Last, f.Altered = head, nil
-	return f.Run(hard)
+	return nil
 }
 
 // streamTracer counts, and passes on, what a Follow tells.
-type streamTracer struct{ s *stream }
+type streamTracer struct {
+	s      *stream
+	copies *copier
+}
 
 // Connection implements wal.Tracer.
 func (t *streamTracer) Connection(err error, wait time.Duration) {
@@ -273,6 +284,7 @@ func (t *streamTracer) Segment(name format.SegmentName, _ *format.SegmentHead, t
 	r.Transactions += int64(transactions)
 	r.StoredBytes += size
 	r.To = name.To
+	t.copies.wake()
 	t.s.tracer.Note(Note{LevelInfo, fmt.Sprintf("durable to %v (%s), %d bytes", name.To, stamp(name.MaxTime), size)})
 }
 

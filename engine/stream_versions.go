@@ -41,11 +41,16 @@ type versioner struct {
 	altered  chan struct{}
 	sessions snapshot.Sessions
 	globals  globalsWatch
+	// copies are asked for after each version; nil: none are taken.
+	copies *copier
 }
 
 func newVersioner(s *stream, log *format.LogStart) *versioner {
 	v := &versioner{s: s, log: log, altered: make(chan struct{}, 1)}
 	v.globals.v = v
+	if !s.o.NoCopies && !s.o.NoVersions {
+		v.copies = newCopier(s, log)
+	}
 	return v
 }
 
@@ -60,12 +65,15 @@ func (v *versioner) alter() {
 	}
 }
 
-// beside takes versions while follow runs, and ends with it.
+// beside takes versions and copies while follow runs, and ends with it.
 func (v *versioner) beside(ctx context.Context, follow func() error) error {
 	ctx, cancel := context.WithCancel(ctx)
 	var beside sync.WaitGroup
 	beside.Go(func() { v.run(ctx) })
 	beside.Go(func() { v.globals.run(ctx) })
+	if v.copies != nil {
+		beside.Go(func() { v.copies.run(ctx) })
+	}
 	err := follow()
 	cancel()
 	beside.Wait()
@@ -137,13 +145,16 @@ func (v *versioner) take(ctx context.Context) bool {
 	return true
 }
 
+// copy copies what lacks a copy, and says whether there was anything.
+func (v *versioner) copy(ctx context.Context) bool { return v.copies != nil && v.copies.once(ctx) }
+
 func (v *versioner) failed(err error) {
 	v.alter()
 	v.s.tracer.Note(Note{LevelWarn, fmt.Sprintf("DDL was received, and a version of the catalog could not be taken; until one is, points after the DDL can be restored only from a snapshot taken after it: %v", err)})
 }
 
 func (v *versioner) version(ctx context.Context) error {
-	o := snapshot.Options{Jobs: 1, Compression: v.s.compression, WaitTimeout: cmp.Or(v.s.o.versionWait, versionWait), NoRolePasswords: v.s.o.NoRolePasswords,
+	o := snapshot.Options{Jobs: 1, Selection: noRows(), Compression: v.s.compression, WaitTimeout: cmp.Or(v.s.o.versionWait, versionWait), NoRolePasswords: v.s.o.NoRolePasswords,
 		Sessions: &v.sessions}
 	began := time.Now()
 	taken, err := takeVersion(ctx, v.s.source, v.s.config, v.log, o, notesOnly{v.s.tracer})
@@ -151,6 +162,9 @@ func (v *versioner) version(ctx context.Context) error {
 		return err
 	}
 	v.s.tracer.Note(Note{LevelInfo, fmt.Sprintf("took version %v of the catalog in %s", taken.ID, time.Since(began).Round(time.Millisecond))})
+	if v.copies != nil {
+		v.copies.ask()
+	}
 	return nil
 }
 

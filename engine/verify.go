@@ -150,6 +150,9 @@ func (v *verification) snapshot(ctx context.Context, s *repository.Source, name 
 	if e.CatalogVersion {
 		v.result.Snapshots--
 		lost.Lost = fmt.Sprintf("version %v of the catalog", id)
+		if e.CopiedTables > 0 {
+			lost.Lost = fmt.Sprintf("copy %v of %d tables", id, e.CopiedTables)
+		}
 	}
 	lost.Object = s.Path(e.Body.Name)
 	body, err := s.Body(ctx, e)

@@ -43,11 +43,14 @@ type Envelope struct {
 	StoredBytes int64 `json:"stored_bytes"`
 	// Inexact counts what a restore does not bring back as it was; nil: it was not counted.
 	Inexact *Inexact `json:"inexact,omitempty"`
-	// CatalogVersion says that it is the catalog alone, taken because DDL came: no base for rows, though its body has the
-	// sequences and forms of a snapshot.
+	// CatalogVersion says that it is a version of the catalog, taken because DDL came: no snapshot to begin a restore from, though
+	// its body has the sequences and forms of one.
 	CatalogVersion bool `json:"catalog_version,omitempty"`
 	// Globals is a fingerprint of the roles, tablespaces and the like that the catalog has, 32 hex digits; empty: not taken.
 	Globals string `json:"globals,omitempty"`
+	// CopiedTables is the number of tables whose rows a version of the catalog holds, because the log can not bring them there
+	// from the snapshots before it: then it is a copy of these tables. 0: it holds the catalog alone.
+	CopiedTables int `json:"copied_tables,omitempty"`
 }
 
 func (e Envelope) check() error {
@@ -58,8 +61,13 @@ func (e Envelope) check() error {
 		n.SkippedLargeObjects, n.MaterializedViews, n.Unsupported) < 0 {
 		return errors.New("a count is negative")
 	}
-	if e.CatalogVersion && (len(e.Parts) > 0 || len(e.Groups) > 1 || e.Log == uuid.Nil) {
-		return errors.New("a version of the catalog has no parts, one group, and joins a log")
+	switch {
+	case e.CatalogVersion && e.Log == uuid.Nil:
+		return errors.New("a version of the catalog joins a log")
+	case e.CatalogVersion && e.CopiedTables == 0 && (len(e.Parts) > 0 || len(e.Groups) > 1):
+		return errors.New("a version of the catalog alone has no parts and one group")
+	case e.CopiedTables < 0 || e.CopiedTables > 0 && !e.CatalogVersion:
+		return errors.New("copied tables are those of a version of the catalog")
 	}
 	if e.Globals != "" && !isFingerprint(e.Globals) {
 		return errors.New("globals is no fingerprint of 32 hex digits")
@@ -177,6 +185,9 @@ func (e *Envelope) CheckBody(b *Body) error {
 		if !u {
 			return fmt.Errorf("part %d (%s) belongs to no table", i, e.Parts[i].Name)
 		}
+	}
+	if e.CatalogVersion && len(b.Tables) != e.CopiedTables {
+		return fmt.Errorf("the body of the version of the catalog has %d tables, the envelope tells %d", len(b.Tables), e.CopiedTables)
 	}
 	if rows != e.Rows || raw != e.RawBytes {
 		return fmt.Errorf("the tables have %d rows and %d bytes, the envelope tells %d and %d", rows, raw, e.Rows, e.RawBytes)

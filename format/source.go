@@ -109,9 +109,10 @@ type SequenceSample struct {
 }
 
 // Filter is what a snapshot was restricted to, as the person gave it: patterns as
-// psql's.
+// psql's; or, of a copy of tables, their OIDs.
 type Filter struct {
 	Tables        []string `json:"tables"`
 	ExcludeTables []string `json:"exclude_tables"`
 	Schemas       []string `json:"schemas"`
+	OIDs          []uint32 `json:"oids,omitempty"`
 }

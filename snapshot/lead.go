@@ -45,9 +45,13 @@ func (r *run) readGroup(ctx context.Context, conn *pgx.Conn, export bool) (g gro
 }
 
 // export opens the lead's transaction and exports its snapshot. Where a log is to be joined, it waits, without a
-// snapshot of its own, until every transaction that was running when the log began has ended.
+// snapshot of its own, until every transaction that was running when the log began has ended; and so for Options.Past.
 func (r *run) export(ctx context.Context) error {
 	wait := newWait(r.o.WaitTimeout)
+	past, why := r.o.Past, "what the snapshot is to see"
+	if r.o.Joins != nil && r.o.Joins.Visibility.Xmax >= past {
+		past, why = r.o.Joins.Visibility.Xmax, "the log's start"
+	}
 	for {
 		var err error
 		if r.before, err = r.position(ctx, r.source.flushLSN()); err != nil {
@@ -60,19 +64,19 @@ func (r *run) export(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if r.o.Joins == nil || g.Visibility.Xmin >= r.o.Joins.Visibility.Xmax {
+		if g.Visibility.Xmin >= past {
 			r.exported, r.groups = g, []format.Group{g.Group}
 			return nil
 		}
 		if _, err := r.lead.Exec(ctx, "ROLLBACK"); err != nil {
 			return fmt.Errorf("release a snapshot: %w", err)
 		}
-		backends, err := olderThan(ctx, r.look, r.o.Joins.Visibility.Xmax)
+		backends, err := olderThan(ctx, r.look, past)
 		if err != nil {
 			return err
 		}
 		note := Note{Kind: NoteWaiting, Backends: backends, Text: fmt.Sprintf(
-			"transaction %d is still running and is older than the log's start (%d)", g.Visibility.Xmin, r.o.Joins.Visibility.Xmax)}
+			"transaction %d is still running and is older than %s (%d)", g.Visibility.Xmin, why, past)}
 		r.o.at(ctx, "waiting", "")
 		if err := wait.pause(ctx, r.o.Tracer, note); err != nil {
 			return err

@@ -41,6 +41,8 @@ type Options struct {
 	PartBytes int64
 	// Joins is the log that the snapshot must be able to join; nil: none.
 	Joins *format.LogStart
+	// Past is a transaction id before which all must have ended that the snapshot does not see; 0: none. Take waits for that.
+	Past uint64
 	// Forms reads the forms of all tables as the transaction of q sees them, for the body of a snapshot that joins a log; what
 	// it looked from is filled in here. nil: the body has none.
 	Forms func(ctx context.Context, q catalog.Querier) (*format.Forms, error)

@@ -343,8 +343,8 @@ func (r *run) note(ctx context.Context) (format.LSN, error) {
 
 func (r *run) filter() *format.Filter {
 	s := r.o.Selection
-	if len(s.Tables)+len(s.ExcludeTables)+len(s.Schemas) == 0 {
+	if s.Empty() {
 		return nil
 	}
-	return &format.Filter{Tables: s.Tables, ExcludeTables: s.ExcludeTables, Schemas: s.Schemas}
+	return &format.Filter{Tables: s.Tables, ExcludeTables: s.ExcludeTables, Schemas: s.Schemas, OIDs: s.OIDs}
 }

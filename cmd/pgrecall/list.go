@@ -49,8 +49,8 @@ func printSource(w io.Writer, s engine.SourceInfo) error {
 		return err
 	}
 	printInexact(w, s.Snapshots)
-	if n := len(s.Versions); n > 0 {
-		fmt.Fprintf(w, "%s of the catalog alone, taken after DDL, the latest %s (LSN %s)\n", plural(n, "version"), when(s.Versions[n-1].Time), s.Versions[n-1].LSN)
+	if err := printVersions(w, s.Versions); err != nil {
+		return err
 	}
 	for _, l := range s.Logs {
 		fmt.Fprintf(w, "log %s: %s to %s, %s, %s\n", l.Log, l.From, l.To, plural(l.Segments, "segment"), size(l.StoredBytes))
@@ -70,6 +70,31 @@ func printSource(w io.Writer, s engine.SourceInfo) error {
 		fmt.Fprintf(w, "GAP from %s to %s, noted %s: %s\n", g.From, to, when(g.Noted), g.Reason)
 	}
 	return nil
+}
+
+// printVersions tells the copies of tables apart from versions of the catalog alone.
+func printVersions(w io.Writer, versions []engine.VersionInfo) error {
+	var copies []string
+	alone, latest := 0, engine.VersionInfo{}
+	for _, v := range versions {
+		if v.CopiedTables == 0 {
+			alone, latest = alone+1, v
+			continue
+		}
+		copies = append(copies, fmt.Sprintf("  %s\t%s\t%s\t%s, %s\t%s", v.ID, when(v.Time), v.LSN, plural(v.CopiedTables, "table"), plural(int(v.Rows), "row"), size(v.StoredBytes)))
+	}
+	if alone > 0 {
+		fmt.Fprintf(w, "%s of the catalog alone, taken after DDL, the latest %s (LSN %s)\n", plural(alone, "version"), when(latest.Time), latest.LSN)
+	}
+	if len(copies) == 0 {
+		return nil
+	}
+	noun := "copies"
+	if len(copies) == 1 {
+		noun = "copy"
+	}
+	fmt.Fprintf(w, "%d %s of tables that DDL rewrote, which begin anew with it\n", len(copies), noun)
+	return columns(w, copies...)
 }
 
 // printInexact says what cannot be exact, once for each run of snapshots of which the same is to be said.

@@ -33,11 +33,16 @@ func newShow(s *session) *cobra.Command {
 }
 
 func printShow(w io.Writer, r *engine.ShowResult) error {
-	partial := ""
-	if r.Partial {
+	partial, what := "", "snapshot"
+	switch {
+	case r.CatalogVersion && len(r.Tables) > 0:
+		what = "copy of tables"
+	case r.CatalogVersion:
+		what = "version of the catalog"
+	case r.Partial:
 		partial = ", partial: some tables were left out"
 	}
-	fmt.Fprintf(w, "snapshot %s of %s as of %s, LSN %s%s\n", r.ID, r.Source, when(r.Time), r.LSN, partial)
+	fmt.Fprintf(w, "%s %s of %s as of %s, LSN %s%s\n", what, r.ID, r.Source, when(r.Time), r.LSN, partial)
 	fmt.Fprintf(w, "PostgreSQL %d, encoding %s, taken in %v\n",
 		r.ServerVersion/10000, r.Encoding, r.Finished.Sub(r.Started).Round(time.Millisecond))
 	rows := []string{"table\trows\traw\tstored\tratio\tparts\tidentity"}

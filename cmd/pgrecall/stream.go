@@ -39,8 +39,9 @@ acknowledged to the source before it is durable in the repository.`,
 	f.DurationVar(&o.FlushInterval, "flush-interval", 0, "the greatest age of changes before they are durable (default 10s)")
 	f.Int64Var(&o.SegmentSize, "segment-size", 0, "about the greatest size of a segment, in `bytes` of changes (default 64 MiB)")
 	f.StringVar(&o.Compression, "compression", "lz4", "`lz4, zstd or none`")
-	f.IntVarP(&o.Jobs, "jobs", "j", 0, "COPY workers of the snapshot that follows a gap (default min(4, cores))")
+	f.IntVarP(&o.Jobs, "jobs", "j", 0, "COPY workers of the snapshot that follows a gap (default min(4, cores)), and of copies of rewritten tables (default 1)")
 	f.BoolVar(&o.NoSnapshot, "no-snapshot", false, "after a gap, leave the new snapshot to somebody else")
+	f.BoolVar(&o.NoCopies, "no-copies", false, "copy no table anew whose rows the log does not follow, as after a rewrite;\npoints after it need a new snapshot then")
 	addNoRolePasswords(f, &o.NoRolePasswords)
 	return s.addJSON(c)
 }

@@ -8,11 +8,13 @@ type Selection struct {
 	Tables        []string
 	ExcludeTables []string
 	Schemas       []string // patterns of schema names alone
+	// OIDs, where there are any, choose these tables and no other; one that is not there is none.
+	OIDs []uint32
 }
 
 // Empty reports whether the selection chooses everything.
 func (s Selection) Empty() bool {
-	return len(s.Tables)+len(s.ExcludeTables)+len(s.Schemas) == 0
+	return len(s.Tables)+len(s.ExcludeTables)+len(s.Schemas)+len(s.OIDs) == 0
 }
 
 // UnmatchedError says that a pattern of a Selection matches no table.
@@ -57,7 +59,10 @@ func (c *Catalog) Select(s Selection) ([]*Table, error) {
 
 func (c *Catalog) chosenBy(s Selection) (map[uint32]bool, error) {
 	chosen := map[uint32]bool{}
-	if len(s.Tables)+len(s.Schemas) == 0 {
+	for _, oid := range s.OIDs {
+		chosen[oid] = true
+	}
+	if len(s.Tables)+len(s.Schemas)+len(s.OIDs) == 0 {
 		for i := range c.Tables {
 			chosen[c.Tables[i].OID] = true
 		}

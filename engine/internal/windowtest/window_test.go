@@ -193,7 +193,9 @@ func TestWhatTheLogDoesNotHoldIsRefusedByName(t *testing.T) {
 			"CREATE TABLE pets (id int PRIMARY KEY, name text, legs int, doubled int GENERATED ALWAYS AS (id * 2) STORED, mood mood, p pair)",
 			"CREATE TABLE called (i int)", "CREATE TABLE names (id int PRIMARY KEY, n "+c.names+")", "INSERT INTO names VALUES (1, 'called')", "INSERT INTO pets VALUES (1, 'a', 4, DEFAULT, 'sad', (1, 2))")
 		pgtest.Exec(t, db, c.statement, "INSERT INTO names VALUES (2, NULL)")
-		enginetest.Drain(t, place, db)
+		if _, err := engine.Stream(t.Context(), engine.StreamOptions{Place: place, DB: db, Once: true, NoCopies: true}); err != nil {
+			t.Fatal(err)
+		}
 		_, err := engine.Restore(t.Context(), engine.RestoreOptions{Place: place, To: pgtest.NewDatabase(t, server)})
 		pgtest.ErrorContains(t, err, c.why, "--before-xid ")
 		if engine.ExitCode(err) != 3 {
