@@ -66,10 +66,19 @@ func (c *crossing) hindered(u *unannounced) string {
 		_, named := c.named[oid]
 		return named || c.wanted[oid] != nil
 	}
+	if c.past.goneAt(u) {
+		return ""
+	}
 	if c.whole && !c.ofExtension(u.Table) || slices.ContainsFunc(c.past.forms.family(u), wanted) {
 		return fmt.Sprintf("table %s.%s was %s", u.schema, u.name, u.kind)
 	}
 	return ""
+}
+
+// goneAt says whether a change is certain to be before the target, and of a table that the target has no more.
+func (p *history) goneAt(u *unannounced) bool {
+	return p.across != nil && p.across.target[u.Table] == nil && p.forms.interval(u).To <= p.choice.Cut &&
+		p.across.version.Envelope.Groups[0].Visibility.Includes(u.Upper)
 }
 
 // refuseUnannounced is the error for a target that may lie across a change nobody announced, with the nearest exact points.
