@@ -7,6 +7,10 @@
 // order-independent hashes, with code that shares nothing with what it judges. Now and then a
 // transaction locks all tables against writers instead, and gives the truth for a mark, a time, and transaction ids.
 //
+// Migrators, where there are any, change the schema beside the writers. No two of them commit at a time, and after each commit the
+// catalog is read with the oracle's own queries and kept with the transaction's id: which of these a point's snapshot sees last tells the
+// catalog of the point, without holding anybody up.
+//
 // Meanwhile snapshots are taken, and the processes that back up, and the source server, are killed at random
 // moments. Afterwards every point is restored into a second server, whole, and one table beside the whole, and compared.
 //
