@@ -267,6 +267,12 @@ func (m *migrator) transaction(ctx context.Context, kind string, burst, held boo
 func (m *migrator) outside(ctx context.Context, next migration) error {
 	m.history.mu.Lock()
 	defer m.history.mu.Unlock()
+	known := len(m.history.records)
+	defer func() {
+		for i := range m.history.records[known:] {
+			m.history.records[known+i].silent = true
+		}
+	}()
 	before, err := m.s.value(ctx, "SELECT pg_catalog.pg_current_xact_id()")
 	if err != nil {
 		return err

@@ -37,6 +37,8 @@ type record struct {
 	xid   uint64 // 0: before the first migration
 	what  string
 	burst bool
+	// silent: its transaction wrote nothing, so that the log does not have it.
+	silent bool
 	// objects are nil if they could not be read.
 	objects objects
 	// own are the rows of the tables that only migrators write; nil if they could not be read.
@@ -173,6 +175,9 @@ func (h *ddlHistory) points(d dice, from, n int) []*point {
 	var single, burst []*point
 	for i := max(from, 1) + 1; i < len(h.records); i++ {
 		r, before := h.records[i], h.records[i-1]
+		if r.silent {
+			continue
+		}
 		p := &point{name: fmt.Sprintf("xid %d (%s)", r.xid, r.what), target: engine.Target{Kind: engine.TargetXID, XID: r.xid}, kind: pointOfDDL}
 		state := r
 		if d.chance(50) {
