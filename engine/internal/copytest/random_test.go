@@ -197,9 +197,15 @@ func TestRandomRewritesAreExactOrRefusedWithTwoPoints(t *testing.T) {
 		_, err := engine.Restore(t.Context(), engine.RestoreOptions{Place: place, To: to, Target: at(moment)})
 		if engine.ExitCode(err) == 3 && moment.LSN != last.LSN {
 			count++
-			for _, p := range points.FindStringSubmatch(err.Error())[1:] {
-				if strings.HasPrefix(p, "none") {
-					t.Errorf("%s: %v", moment.What, err)
+			named := points.FindStringSubmatch(err.Error())
+			if named == nil {
+				t.Errorf("%s: no two points in: %v", moment.What, err)
+				continue
+			}
+			for i := 1; i < len(named); i += 2 {
+				target := targetOf(t, named[i], named[i+1])
+				if _, err := engine.Restore(t.Context(), engine.RestoreOptions{Place: place, To: to, Target: target, DryRun: true}); err != nil {
+					t.Errorf("%s: the nearest point --%s %s: %v", moment.What, named[i], named[i+1], err)
 				}
 			}
 			continue

@@ -3,6 +3,9 @@ package copytest
 import (
 	"bytes"
 	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -175,4 +178,42 @@ func TestVeryManyTablesOfOneStatementAreCopied(t *testing.T) {
 	m := enginetest.MomentOf(t, db, "after")
 	enginetest.Drain(t, place, db)
 	m.Restores(t, server, place)
+}
+
+func TestADamagedCopyIsNamedAndNotRestored(t *testing.T) {
+	place, db := enginetest.Protect(t, server, shop...)
+	pgtest.Exec(t, db, "ALTER TABLE pets ALTER legs TYPE bigint USING legs * 2")
+	enginetest.Drain(t, place, db)
+	id := copies(t, place)[0].ID.String()
+	var part string
+	err := filepath.WalkDir(place.Repository, func(path string, d fs.DirEntry, err error) error {
+		if err == nil && !d.IsDir() && strings.Contains(path, "/parts/") && strings.Contains(path, id) {
+			part = path
+		}
+		return err
+	})
+	if err != nil || part == "" {
+		t.Fatalf("no part of the copy: %v", err)
+	}
+	content, err := os.ReadFile(part)
+	if err != nil {
+		t.Fatal(err)
+	}
+	content[len(content)/2] ^= 4
+	if err := os.Chmod(part, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(part, content, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r, err := engine.Verify(t.Context(), engine.VerifyOptions{Place: place})
+	if engine.ExitCode(err) != 4 || len(r.Broken) != 1 || r.Broken[0].Table != "public.pets" {
+		t.Errorf("verify: %+v, %v", r, err)
+	}
+	if _, _, err := restore(t, place, engine.Target{}); engine.ExitCode(err) != 4 {
+		t.Errorf("restored: %v", err)
+	}
+	if _, _, err := restore(t, place, engine.Target{}, "plain"); err != nil {
+		t.Errorf("another table: %v", err)
+	}
 }
