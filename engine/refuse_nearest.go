@@ -102,7 +102,8 @@ func (c *crossing) after(ctx context.Context, at format.LSN) string {
 	slices.SortStableFunc(bases, func(a, b plan.Base) int { return cmp.Compare(a.From, b.From) })
 	for _, b := range bases {
 		p := exactPoint{Target{Kind: TargetLSN, LSN: b.From}, fmt.Sprintf(" (%s, copy %v)", stamp(b.FromTime), b.Envelope.ID)}
-		if !b.Envelope.CatalogVersion {
+		// The instant of a snapshot of some tables is one of these only; with the log it may be one of all.
+		if partial := b.Envelope.Inexact != nil && b.Envelope.Inexact.SkippedTables > 0; !b.Envelope.CatalogVersion && (!partial || b.Chain != own.Chain) {
 			p = exactPoint{Target{Kind: TargetSnapshot, Name: b.Envelope.ID.String()}, fmt.Sprintf(" (%s)", stamp(b.FromTime))}
 		}
 		points = append(points, p)

@@ -180,6 +180,25 @@ func TestVeryManyTablesOfOneStatementAreCopied(t *testing.T) {
 	m.Restores(t, server, place)
 }
 
+// TestThePointAfterIsOneOfAllTables: where the first copy after the target is, another table may have none yet.
+func TestThePointAfterIsOneOfAllTables(t *testing.T) {
+	place, db := enginetest.Protect(t, server, shop...)
+	pgtest.Exec(t, db, "ALTER TABLE pets ALTER legs TYPE bigint USING legs * 2", "ALTER TABLE plain ALTER b TYPE text USING b || 'x'")
+	drainWithout(t, place, db)
+	between := enginetest.MomentOf(t, db, "between")
+	pgtest.Exec(t, db, "DELETE FROM plain WHERE a = 1")
+	if _, err := engine.Snapshot(t.Context(), engine.SnapshotOptions{Place: place, DB: db, Tables: []string{"pets"}}); err != nil {
+		t.Fatal(err)
+	}
+	pgtest.Exec(t, db, "DELETE FROM plain WHERE a = 2")
+	enginetest.Drain(t, place, db)
+	after := enginetest.MomentOf(t, db, "after")
+	pgtest.Exec(t, db, "DELETE FROM plain WHERE a = 3")
+	enginetest.Drain(t, place, db)
+	_, later := refused(t, place, between)
+	equals(t, place, later, after)
+}
+
 func TestADamagedCopyIsNamedAndNotRestored(t *testing.T) {
 	place, db := enginetest.Protect(t, server, shop...)
 	pgtest.Exec(t, db, "ALTER TABLE pets ALTER legs TYPE bigint USING legs * 2")
