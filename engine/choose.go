@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/pgrecall/pgrecall/engine/internal/plan"
@@ -87,8 +88,12 @@ func (h *holding) findMark(ctx context.Context, name string) (found *plan.Found,
 	return nil, usagef("mark %q is in the log more than once: give one of %s instead", name, fewOf(all, 12))
 }
 
-// openSegment opens a segment and makes sure that it is the one its name and place say.
+// openSegment opens a segment and makes sure that it is the one its name and place say. What is small is kept for the next
+// to open it, as for each of many tables.
 func (h *holding) openSegment(ctx context.Context, s plan.Segment) (*wal.Segment, error) {
+	if seg := h.opened.get(s.Object); seg != nil {
+		return seg, nil
+	}
 	r, err := h.source.OpenSegment(ctx, s)
 	if err != nil {
 		return nil, err
@@ -104,7 +109,46 @@ func (h *holding) openSegment(ctx context.Context, s plan.Segment) (*wal.Segment
 	if head.SystemID != h.source.SystemID || head.DatabaseOID != h.source.DatabaseOID || !inLog(s, head) {
 		return nil, integrityf("segment %s is of log %v of system %s, and does not belong there", h.source.Path(s.Object), head.Log, head.SystemID)
 	}
+	h.opened.keep(s.Object, seg)
 	return seg, nil
+}
+
+// openSegments keeps open segments, the first that fit. It is safe for concurrent use.
+type openSegments struct {
+	mu     sync.Mutex
+	byName map[string]*wal.Segment
+	kept   int // entries, as in mostKept
+}
+
+// mostKept bounds the transactions, their counts of tables, the layouts and the messages that are kept, of some 100 bytes each.
+const mostKept = 200_000
+
+func (o *openSegments) get(object string) *wal.Segment {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.byName[object]
+}
+
+func (o *openSegments) keep(object string, seg *wal.Segment) {
+	n := len(seg.Transactions()) + len(seg.Layouts())
+	for i := range seg.Transactions() {
+		n += len(seg.Transactions()[i].Tables)
+	}
+	for _, m := range seg.Messages() {
+		n += 1 + len(m.Content)/100
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.kept+n > mostKept {
+		return
+	}
+	if o.byName == nil {
+		o.byName = map[string]*wal.Segment{}
+	}
+	if o.byName[object] == nil {
+		o.byName[object] = seg
+		o.kept += n
+	}
 }
 
 // point says what a choice reached: the last transaction included, or the snapshot's position.

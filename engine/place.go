@@ -178,6 +178,8 @@ type holding struct {
 	bases     []plan.Base
 	// versions are those of the catalog alone, as bases are of snapshots: newest first.
 	versions []plan.Base
+	// opened are segments that were opened before.
+	opened openSegments
 }
 
 // hold lists a source.
