@@ -50,7 +50,7 @@ func (p *history) followTables(ctx context.Context, these func(oid uint32) bool)
 
 // lookedTo is up to where nothing may have been changed unannounced: the target, and the catalog's position if that is later.
 func (p *history) lookedTo() format.LSN {
-	if p.across == nil {
+	if p.across == nil || p.watched() {
 		return p.choice.Cut
 	}
 	return max(p.choice.Cut, position(p.across.version))
@@ -59,6 +59,9 @@ func (p *history) lookedTo() format.LSN {
 // follow takes in a segment's transactions, as far as they are about these tables.
 func (p *history) follow(seg *wal.Segment, past *pastSegment, these func(oid uint32) bool) {
 	txns, layouts, messages := seg.Transactions(), seg.Layouts(), seg.Messages()
+	if p.watched() {
+		messages = nil // nobody announces DDL
+	}
 	said, counts := map[uint32][]*wal.DDLTable{}, map[uint32][]trail.Count{}
 	for i := range txns {
 		t := &txns[i]

@@ -19,6 +19,8 @@ type rowBase struct {
 	*plan.Base
 	objects *catalog.Catalog
 	tables  map[uint32]*catalog.Table // those of its catalog
+	// unlisted are the tables that were in no list of a publication then (format.Form).
+	unlisted map[uint32]string
 }
 
 // baseOf is what the rows of a table begin with.
@@ -56,7 +58,7 @@ func (p *history) beginAnew(ctx context.Context, tables []uint32) (bool, error) 
 		} else if !noted {
 			continue
 		}
-		base := &rowBase{Base: b}
+		base := &rowBase{Base: b, unlisted: unlistedTables(body)}
 		if base.objects, err = takeCatalog(body); err != nil {
 			return false, err
 		}
@@ -103,8 +105,9 @@ func (p *history) begin(b *rowBase, t *format.TableData) {
 	delete(p.across.truncated, t.OID)
 }
 
-// began says whether the rows of a table, and the target's catalog, are after a change that nobody announced.
+// began says whether the rows of a table, and the target's catalog, are after a change that nobody announced; what the catalog is after is
+// known otherwise where nobody announces any.
 func (p *history) began(oid uint32, u *unannounced) bool {
 	c, t := p.copies[oid], p.data(oid)
-	return c != nil && p.visibility(t).Includes(u.Upper) && p.across.version.Envelope.Groups[0].Visibility.Includes(u.Upper)
+	return c != nil && p.visibility(t).Includes(u.Upper) && (p.watched() || p.across.version.Envelope.Groups[0].Visibility.Includes(u.Upper))
 }

@@ -20,7 +20,7 @@ func (r *restore) notFollowed() []string {
 		if r.script.Tables[t.OID] == (catalog.Name{}) {
 			continue
 		}
-		if why := unfollowed(t); why != "" {
+		if why := unfollowed(t, r.past.unlisted(t.OID)); why != "" {
 			from := "the snapshot"
 			if c := r.past.copies[t.OID]; c != nil {
 				from = "its copy of " + stamp(c.FromTime)
@@ -31,8 +31,8 @@ func (r *restore) notFollowed() []string {
 	return said
 }
 
-// unfollowed says why no log holds changes of a table; empty: it does.
-func unfollowed(t *catalog.Table) string {
+// unfollowed says why no log holds changes of a table, which was unlisted (format.Form) when its rows were read; empty: it does.
+func unfollowed(t *catalog.Table, unlisted string) string {
 	virtual := func(c catalog.Column) bool { return c.Generated == "v" }
 	switch {
 	case t.Persistence == "u":
@@ -41,6 +41,8 @@ func unfollowed(t *catalog.Table) string {
 		// Its UPDATE and DELETE would fail if it were published (CheckCmdReplicaIdentity in
 		// src/backend/executor/execReplication.c).
 		return "it has virtual generated columns and no key, and PostgreSQL can not publish such a table"
+	case t.HasRows() && unlisted != "":
+		return whyUnlisted(unlisted)
 	}
 	return ""
 }
@@ -77,9 +79,9 @@ func unreadSequences(c *catalog.Catalog, b *format.Body) []string {
 // unfollowedTables returns the tables of a snapshot that are exact at its own instant only.
 func unfollowedTables(c *catalog.Catalog, b *format.Body) []*catalog.Table {
 	var tables []*catalog.Table
-	copied := copiedTables(b)
+	copied, unlisted := copiedTables(b), unlistedTables(b)
 	for i := range c.Tables {
-		if t := &c.Tables[i]; copied[t.OID] && unfollowed(t) != "" {
+		if t := &c.Tables[i]; copied[t.OID] && unfollowed(t, unlisted[t.OID]) != "" {
 			tables = append(tables, t)
 		}
 	}

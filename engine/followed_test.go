@@ -24,7 +24,7 @@ func TestTablesThatNoLogFollowsAreToldApart(t *testing.T) {
 		{"virtual column without key", catalog.Table{Kind: "r", Persistence: "p", Columns: virtual}, "virtual"},
 		{"its partitioned parent", catalog.Table{Kind: "p", Persistence: "p", Columns: virtual}, ""},
 	} {
-		if got := unfollowed(&c.table); !strings.Contains(got, c.words) || c.words == "" && got != "" {
+		if got := unfollowed(&c.table, ""); !strings.Contains(got, c.words) || c.words == "" && got != "" {
 			t.Errorf("%s: %q", c.name, got)
 		}
 	}

@@ -15,6 +15,8 @@ type formTrail struct {
 	// looks in order. The first may be a snapshot's, whose position says nothing of the log.
 	looks    []*format.Forms
 	snapshot bool
+	// watched: no event trigger puts DDL into the log, so that messages that say so are others'.
+	watched bool
 	// known are the forms as of the last look; nil: they are not known.
 	known     map[uint32]format.Form
 	announced wal.Announcements
@@ -73,7 +75,7 @@ func (f *formTrail) lacks(l *format.Forms) bool {
 func (f *formTrail) take(seg *wal.Segment) {
 	txns := seg.Transactions()
 	for _, m := range seg.Messages() {
-		if m.Prefix == format.PrefixDDL {
+		if m.Prefix == format.PrefixDDL && !f.watched && !seg.Head().Publication.Watched {
 			f.announced.Add(txns[m.Txn].XID, m.Content)
 		}
 	}

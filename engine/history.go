@@ -91,6 +91,7 @@ func newHistory(ctx context.Context, h *holding, c plan.Choice, body *format.Bod
 	p.sequences = newSequences(body.Sequences, c.Cut)
 	if body.Forms != nil && !c.Instant {
 		p.forms = newFormTrail(body.Forms)
+		p.forms.watched = p.watched()
 	}
 	segments := c.Segments()
 	var publication format.Publication
@@ -105,6 +106,9 @@ func newHistory(ctx context.Context, h *holding, c plan.Choice, body *format.Bod
 				s.From, s.To, s.From)
 		}
 		publication = head.Publication
+		if publication.Watched != watchedLog(c.Base.Chain) {
+			return nil, integrityf("segment %s and the start of its log say differently whether DDL is announced in it", s.SegmentName)
+		}
 		p.noteSamples(head)
 		past := pastSegment{Segment: s, lanes: map[uint32]bool{}}
 		if i > 0 {
@@ -166,7 +170,7 @@ func (p *history) lookAfter(ctx context.Context, at format.LSN) error {
 		if s.To <= reached {
 			continue
 		}
-		if p.forms.settled(at) {
+		if p.watched() && p.forms.settledAt(at) || !p.watched() && p.forms.settled(at) {
 			return nil
 		}
 		seg, err := p.held.openSegment(ctx, s)
@@ -203,7 +207,7 @@ func (p *history) scan(seg *wal.Segment, past *pastSegment) error {
 	}
 	for _, m := range seg.Messages() {
 		t := txns[m.Txn]
-		if m.Prefix != format.PrefixDDL || t.EndLSN <= past.past || t.EndLSN > p.choice.Cut || p.seenByAll(t.XID) {
+		if m.Prefix != format.PrefixDDL || t.EndLSN <= past.past || t.EndLSN > p.choice.Cut || p.seenByAll(t.XID) || p.watched() {
 			continue
 		}
 		s := statement{txn: t}

@@ -22,6 +22,10 @@ type InitOptions struct {
 	DB string
 	// DryRun computes and returns the changes without making any, on the source or in the repository.
 	DryRun bool
+	// WithoutEventTriggers follows the source for a role that may not make event triggers: DDL is noticed by looking.
+	WithoutEventTriggers bool
+	// FullIdentities, with it, gives every table REPLICA IDENTITY FULL from the start.
+	FullIdentities bool
 	// WaitTimeout bounds each wait for older transactions of the source; 0 waits until they end.
 	WaitTimeout time.Duration
 	Tracer      Tracer
@@ -55,6 +59,9 @@ type InitResult struct {
 // Init makes the repository if absent and puts on the source what following it needs. It is idempotent. Without
 // the rights it changes nothing and says what is missing and who can grant it.
 func Init(ctx context.Context, o InitOptions) (*InitResult, error) {
+	if o.FullIdentities && !o.WithoutEventTriggers {
+		return nil, usagef("--full-identities is for --without-event-triggers: event triggers give a table that loses its key an identity at once")
+	}
 	conn, db, err := dial(ctx, o.DB)
 	if err != nil {
 		return nil, err
@@ -71,7 +78,7 @@ func Init(ctx context.Context, o InitOptions) (*InitResult, error) {
 		return nil, err
 	}
 	// What is refused is refused before anything is made, in the repository too.
-	planned, err := wal.PlanInit(ctx, conn, name, wal.InitOptions{Started: started})
+	planned, err := wal.PlanInit(ctx, conn, name, wal.InitOptions{Started: started, WithoutEventTriggers: o.WithoutEventTriggers, FullIdentities: o.FullIdentities})
 	if err != nil {
 		return nil, err
 	}
@@ -87,7 +94,7 @@ func Init(ctx context.Context, o InitOptions) (*InitResult, error) {
 	if err != nil {
 		return nil, err
 	}
-	done, err := setUp(ctx, conn, source, started, o.WaitTimeout, tracing(o.Tracer))
+	done, err := setUp(ctx, conn, source, wal.InitOptions{Started: started, WaitTimeout: o.WaitTimeout, WithoutEventTriggers: o.WithoutEventTriggers, FullIdentities: o.FullIdentities}, tracing(o.Tracer))
 	if err != nil {
 		return nil, err
 	}
@@ -130,8 +137,9 @@ func (o *InitOptions) started(ctx context.Context, name string, db *database) (*
 }
 
 // setUp sets the source up and keeps the log that begins.
-func setUp(ctx context.Context, conn *pgx.Conn, source *repository.Source, started *format.LogStart, wait time.Duration, tracer Tracer) (*wal.InitResult, error) {
-	done, err := wal.Init(ctx, conn, source.Name, wal.InitOptions{Started: started, WaitTimeout: wait, Report: func(p wal.Progress) {
+func setUp(ctx context.Context, conn *pgx.Conn, source *repository.Source, o wal.InitOptions, tracer Tracer) (*wal.InitResult, error) {
+	started := o.Started
+	o.Report = func(p wal.Progress) {
 		if len(p.Waiting) == 0 {
 			return
 		}
@@ -140,7 +148,8 @@ func setUp(ctx context.Context, conn *pgx.Conn, source *repository.Source, start
 			who = append(who, b.String())
 		}
 		tracer.Note(Note{LevelWarn, fmt.Sprintf("waiting since %s for %s", p.For.Round(time.Second), strings.Join(who, ", "))})
-	}})
+	}
+	done, err := wal.Init(ctx, conn, source.Name, o)
 	if err != nil {
 		return nil, err
 	}
@@ -149,7 +158,7 @@ func setUp(ctx context.Context, conn *pgx.Conn, source *repository.Source, start
 	}
 	if started != nil {
 		// Before the new one begins, so that no two logs seem to go on.
-		if err := endLog(ctx, source, started.Log, "its replication slot was gone, and init began a new log"); err != nil {
+		if err := endLog(ctx, source, started.Log, endedBy(started, o.WithoutEventTriggers)); err != nil {
 			return nil, err
 		}
 	}
@@ -160,6 +169,14 @@ func setUp(ctx context.Context, conn *pgx.Conn, source *repository.Source, start
 		tracer.Note(Note{LevelAlert, fmt.Sprintf("log %v ended with a gap, a new one began: take a snapshot", started.Log)})
 	}
 	return done, nil
+}
+
+// endedBy says why init ended a log.
+func endedBy(started *format.LogStart, watched bool) string {
+	if started.Published.Watched != watched {
+		return "init changed how DDL is noticed, and began a new log"
+	}
+	return "its replication slot was gone, and init began a new log"
 }
 
 // endLog records that a log does not go on, if it is not recorded yet.

@@ -78,6 +78,8 @@ type LogInfo struct {
 	To          format.LSN `json:"to"`
 	Segments    int        `json:"segments"`
 	StoredBytes int64      `json:"stored_bytes"`
+	// Watched: no event trigger puts DDL into it, so that it is noticed by looking alone.
+	Watched bool `json:"watched,omitempty"`
 }
 
 // Window is an interval in which every point can be restored, both ends included.
@@ -147,7 +149,7 @@ func listSource(ctx context.Context, s *repository.Source) (*SourceInfo, error) 
 			StoredBytes: e.StoredBytes + e.Body.Size})
 	}
 	for i, l := range h.logs {
-		li := LogInfo{Log: l.Start.Log, From: l.Start.ConsistentPoint, To: h.chains[i].To, Segments: len(l.Segments)}
+		li := LogInfo{Log: l.Start.Log, From: l.Start.ConsistentPoint, To: h.chains[i].To, Segments: len(l.Segments), Watched: l.Start.Published.Watched}
 		for _, segment := range l.Segments {
 			li.StoredBytes += segment.Size
 		}

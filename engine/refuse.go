@@ -55,7 +55,7 @@ func (c *crossing) judge(ctx context.Context) (notIncluded []string, err error) 
 		// A table that the snapshot does not know may be a new partition of one that is wanted.
 		unknown := partitioned && c.past.data(oid) == nil
 		if t.conflict == nil || !c.whole && c.wanted[oid] == nil && !unknown || c.ofExtension(oid) ||
-			c.empty[oid] && c.past.data(oid) == nil {
+			c.empty[oid] && c.past.data(oid) == nil || c.certain() && c.wanted[oid] == nil {
 			continue
 		}
 		if unknown && !c.whole {
@@ -66,10 +66,13 @@ func (c *crossing) judge(ctx context.Context) (notIncluded []string, err error) 
 		return nil, c.refuse(ctx, t.conflict.txn, what, false)
 	}
 	barred := map[uint32]*barrier{}
+	c.barredUnlisted(func(oid uint32, b *barrier) { barred[oid] = b })
 	if err := c.straddled(ctx, func(oid uint32, b *barrier) { barred[oid] = b }); err != nil {
 		return nil, err
 	}
-	if b := firstOf(barred); b != nil {
+	if b := firstOf(barred); b != nil && c.past.watched() {
+		return nil, c.refuseRows(ctx, b.why)
+	} else if b != nil {
 		return nil, c.refuse(ctx, b.txn, b.why, false)
 	}
 	return notIncluded, c.judgeUnannounced(ctx)

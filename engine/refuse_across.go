@@ -60,6 +60,8 @@ func (c *crossing) judgeAcross(ctx context.Context) error {
 		return nil
 	case all.unannounced != nil:
 		return c.refuseUnannounced(ctx, all.unannounced, all.why)
+	case c.past.watched():
+		return c.refuseRows(ctx, all.why)
 	}
 	return c.refuse(ctx, all.txn, all.why, false)
 }
@@ -93,6 +95,7 @@ func (c *crossing) barred(ctx context.Context) (all *barrier, barred map[uint32]
 			barred[oid] = b
 		}
 	}
+	c.barredUnlisted(bar)
 	holding, forms := holders(c.catalog, c.wanted), c.past.typeForms()
 	var last format.Transaction
 	for i := range c.past.statements {
@@ -111,7 +114,7 @@ func (c *crossing) barred(ctx context.Context) (all *barrier, barred map[uint32]
 		names := f.changed(c.catalog)
 		for oid, t := range c.wanted {
 			if c.past.copies[oid] == base && len(names) > 0 && holdsAny(within, t, names) {
-				bar(oid, &barrier{txn: last, why: fmt.Sprintf("table %s holds values of types that are others than the statements in the log tell: %s", nameOf(t), fewOf(names, 4)), reworded: true})
+				bar(oid, &barrier{txn: last, why: fmt.Sprintf("table %s holds values of types that are others than the log tells: %s", nameOf(t), fewOf(names, 4)), reworded: true})
 			}
 		}
 	}

@@ -21,7 +21,7 @@ func (c *crossing) unannounced() []unannounced {
 	if c.past.forms == nil || c.past.choice.Instant {
 		return nil
 	}
-	changes := c.past.forms.before(c.past.lookedTo())
+	changes := slices.DeleteFunc(c.past.forms.before(c.past.lookedTo()), c.beyond)
 	if c.lenient {
 		// Statements that change a table's columns were refused: those that are left do not say what did.
 		changes = append(changes, c.past.forms.toldBefore(c.past.choice.Cut)...)
@@ -62,6 +62,12 @@ func (c *crossing) hindered(u *unannounced) string {
 		}
 		return ""
 	}
+	if c.certain() {
+		if c.wanted[u.Table] == nil || c.rowless || c.empty[u.Table] || u.kind == tableRewritten && !u.refiled { // a default, a privilege
+			return ""
+		}
+		return fmt.Sprintf("table %s.%s was %s", u.schema, u.name, u.kind)
+	}
 	wanted := func(oid uint32) bool {
 		_, named := c.named[oid]
 		return named || c.wanted[oid] != nil
@@ -93,6 +99,10 @@ func (c *crossing) refuseUnannounced(ctx context.Context, u *unannounced, what s
 	}
 	if in.From >= base.From {
 		before = fmt.Sprintf("--lsn %v", in.From)
+	}
+	if c.past.watched() {
+		return windowf("the target lies across a change of a table, and without event triggers its rows can not be brought across: %s, after %s and before --lsn %v (%s); nearest exact point before: %s; after: %s",
+			what, since, in.To, stamp(in.ToTime), before, c.after(ctx, in.To))
 	}
 	open := ""
 	if u.pending {

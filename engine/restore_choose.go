@@ -150,6 +150,9 @@ func (r *restore) date(ctx context.Context, c plan.Choice, body *format.Body) (e
 	if r.past, err = newHistory(ctx, r.held, c, body, r.catalog); err != nil {
 		return err
 	}
+	if r.past.watched() {
+		return r.dateWatched(ctx, c)
+	}
 	if r.o.CatalogOfSnapshot || c.Instant || r.past.dated() && !(r.o.wanted() || r.o.Create) {
 		return nil
 	}
@@ -157,6 +160,11 @@ func (r *restore) date(ctx context.Context, c plan.Choice, body *format.Body) (e
 	if version == nil || err != nil || version == c.Base || r.past.dated() && version.Envelope.Globals == c.Base.Envelope.Globals {
 		return err
 	}
+	return r.crossTo(ctx, version)
+}
+
+// crossTo takes the catalog of a version as the target's, and follows the tables to it.
+func (r *restore) crossTo(ctx context.Context, version *plan.Base) error {
 	of, err := r.held.source.Body(ctx, version.Envelope)
 	if err != nil {
 		return err

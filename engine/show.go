@@ -107,7 +107,7 @@ func Show(ctx context.Context, o ShowOptions) (*ShowResult, error) {
 		r.Unfollowed = append(r.Unfollowed, fmt.Sprintf("%d large objects: they are not in the log", copied.Len()))
 	}
 	for _, t := range unfollowedTables(model, body) {
-		r.Unfollowed = append(r.Unfollowed, fmt.Sprintf("table %s.%s: %s", t.Schema, t.Name, unfollowed(t)))
+		r.Unfollowed = append(r.Unfollowed, fmt.Sprintf("table %s.%s: %s", t.Schema, t.Name, unfollowed(t, unlistedTables(body)[t.OID])))
 	}
 	for _, v := range refreshed(model) {
 		r.Refreshed = append(r.Refreshed, v.Schema+"."+v.Name)

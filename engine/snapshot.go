@@ -65,6 +65,8 @@ type SnapshotResult struct {
 	Unsupported []string `json:"unsupported,omitempty"`
 	// Unread are what databases share, as passwords of roles, and the role of the connection may not see.
 	Unread []string `json:"unread,omitempty"`
+	// objects is their fingerprint, where the snapshot joins a log.
+	objects string
 	// Cleaned is the number of objects removed that interrupted snapshots had left.
 	Cleaned int `json:"cleaned"`
 }
@@ -244,6 +246,7 @@ func snapshotResult(source *repository.Source, taken *snapshot.Taken, cleaned in
 	r := &SnapshotResult{
 		Source: source.Name, ID: e.ID, Tables: len(taken.Body.Tables), Rows: e.Rows, RawBytes: e.RawBytes,
 		StoredBytes: e.StoredBytes, Parts: len(e.Parts), Started: e.Started, Finished: e.Finished, Log: e.Log, Cleaned: cleaned,
+		objects: e.Objects,
 	}
 	for _, g := range e.Groups {
 		r.LSN = max(r.LSN, g.LSN)

@@ -50,6 +50,16 @@ func (c *crossing) straddled(ctx context.Context, bar func(uint32, *barrier)) er
 		if !has || !names && !holdsAny(within, c.wanted[oid], changeable) {
 			continue
 		}
+		if c.past.watched() {
+			same, err := c.past.sameSince(ctx, oid, s.oldest)
+			if err != nil {
+				return err
+			}
+			if !same {
+				bar(oid, &barrier{txn: s.first, why: fmt.Sprintf("transaction %d was under way when table %s was copied, and may have written to it before a change of how its values are written", s.first.XID, nameOf(c.wanted[oid])), reworded: true})
+			}
+			continue
+		}
 		found, err := c.past.seenSince(ctx, oid, s.oldest)
 		if err != nil {
 			return err

@@ -12,6 +12,7 @@ import (
 	"github.com/pgrecall/pgrecall/engine/internal/plan"
 	"github.com/pgrecall/pgrecall/engine/internal/repository"
 	"github.com/pgrecall/pgrecall/format"
+	"github.com/pgrecall/pgrecall/snapshot/catalog"
 	"github.com/pgrecall/pgrecall/wal"
 )
 
@@ -150,7 +151,7 @@ func (s *stream) run(ctx context.Context) error {
 			return fmt.Errorf("the log has a gap again before anything of the new one was stored: %s", broken)
 		}
 		stored = s.result.Segments
-		if err := s.beginAnew(ctx); err != nil {
+		if err := s.beginAnew(ctx, log.Published.Watched); err != nil {
 			return fmt.Errorf("the log has a gap (%s), and a new one could not be begun: %w; run init", broken, err)
 		}
 	}
@@ -232,9 +233,13 @@ func (s *stream) follow(ctx context.Context, log *format.LogStart, last *format.
 	v := newVersioner(s, log)
 	v.backlog(ctx)
 	f := &wal.Follow{
-		Source: s.config, Start: *log, Last: last, Sink: s.source.SegmentSink(log.Log, time.Now), Tracer: &streamTracer{s, v.copies},
+		Source: s.config, Start: *log, Last: last, Sink: s.source.SegmentSink(log.Log, time.Now), Tracer: &streamTracer{s, v},
 		Compression: s.compression, FlushInterval: s.o.FlushInterval, SegmentSize: s.o.SegmentSize,
 		Once: s.o.Once, Stop: stop, Altered: v.alter,
+	}
+	if log.Published.Watched {
+		f.Objects = func(ctx context.Context, q wal.Querier) (string, error) { return catalog.Fingerprint(ctx, q) }
+		v.keeper.keep(ctx)
 	}
 	if !s.o.Once {
 		return v.beside(ctx, func() error { return f.Run(hard) })
@@ -244,8 +249,11 @@ func (s *stream) follow(ctx context.Context, log *format.LogStart, last *format.
 	}
 	v.globals.ask(ctx)
 	v.globals.close(ctx)
+	v.keeper.close(ctx)
 	f.Altered = nil
-	for _, take := range []func(context.Context) bool{v.take, v.copy} {
+	// Where nobody announces DDL, another look proves that there was none beside the first.
+	look := func(ctx context.Context) bool { return v.take(ctx) || log.Published.Watched }
+	for _, take := range []func(context.Context) bool{look, v.copy} {
 		if !take(ctx) {
 			continue
 		}
@@ -264,8 +272,8 @@ func (s *stream) follow(ctx context.Context, log *format.LogStart, last *format.
 
 // streamTracer counts, and passes on, what a Follow tells.
 type streamTracer struct {
-	s      *stream
-	copies *copier
+	s *stream
+	v *versioner
 }
 
 // Connection implements wal.Tracer.
@@ -278,13 +286,14 @@ func (t *streamTracer) Connection(err error, wait time.Duration) {
 }
 
 // Segment implements wal.Tracer.
-func (t *streamTracer) Segment(name format.SegmentName, _ *format.SegmentHead, transactions int, size int64) {
+func (t *streamTracer) Segment(name format.SegmentName, head *format.SegmentHead, transactions int, size int64) {
+	t.v.looked(head)
 	r := t.s.result
 	r.Segments++
 	r.Transactions += int64(transactions)
 	r.StoredBytes += size
 	r.To = name.To
-	t.copies.wake()
+	t.v.copies.wake()
 	t.s.tracer.Note(Note{LevelInfo, fmt.Sprintf("durable to %v (%s), %d bytes", name.To, stamp(name.MaxTime), size)})
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"github.com/pgrecall/pgrecall/format"
 	"github.com/pgrecall/pgrecall/snapshot"
+	"github.com/pgrecall/pgrecall/wal"
 )
 
 // supplyAgain is the time until a snapshot that failed is tried again.
@@ -23,13 +24,13 @@ func (s *stream) noteGap(ctx context.Context, g format.Gap) error {
 }
 
 // beginAnew makes the slot anew and begins a log.
-func (s *stream) beginAnew(ctx context.Context) error {
+func (s *stream) beginAnew(ctx context.Context, watched bool) error {
 	conn, _, err := connect(ctx, s.config)
 	if err != nil {
 		return err
 	}
 	defer hangUp(ctx, conn)
-	_, err = setUp(ctx, conn, s.source, nil, 0, s.tracer)
+	_, err = setUp(ctx, conn, s.source, wal.InitOptions{WithoutEventTriggers: watched}, s.tracer)
 	return err
 }
 

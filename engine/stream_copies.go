@@ -27,6 +27,8 @@ const (
 	// copyWait bounds the waiting for somebody's lock or transaction; a stream that is to end when it has drained waits as long as for a
 	// version.
 	copyWait = 10 * time.Minute
+	// unlistedRest is how long a table rests that can not be published yet.
+	unlistedRest = 10 * time.Second
 )
 
 // copier copies tables of one log. Its methods but ask and wake are for one goroutine.
@@ -45,6 +47,7 @@ type copier struct {
 type uncopied struct {
 	oid       uint32
 	name, why string
+	quoted    string // the name as SQL
 	// past is a transaction id before which all must have ended that the copy does not see, as of those the log may have values
 	// in the words of before a statement; 0: none.
 	past uint64
@@ -211,6 +214,9 @@ func (c *copier) together(ctx context.Context, tables []uncopied) (copied bool) 
 
 // take takes one copy of tables.
 func (c *copier) take(ctx context.Context, tables []uncopied) error {
+	if tables = c.listed(ctx, tables); len(tables) == 0 {
+		return nil
+	}
 	began := time.Now()
 	o := snapshot.Options{Jobs: max(1, c.s.o.Jobs), Compression: c.s.compression, WaitTimeout: cmp.Or(c.s.o.copyWait, copyWait), NoRolePasswords: c.s.o.NoRolePasswords}
 	if c.s.o.Once {
@@ -229,6 +235,24 @@ func (c *copier) take(ctx context.Context, tables []uncopied) error {
 	c.s.tracer.Note(Note{LevelInfo, fmt.Sprintf("took copy %v: %d tables, %d rows", taken.ID, taken.Tables, taken.Rows)})
 	c.ask() // whether it saw all
 	return nil
+}
+
+// listed keeps the publication, where no event trigger does, and returns the tables without those that can not be in its list yet: a copy of
+// them would be in vain, and they rest for a while.
+func (c *copier) listed(ctx context.Context, tables []uncopied) []uncopied {
+	if !c.log.Published.Watched {
+		return tables
+	}
+	keeper := publicationKeeper{s: c.s, log: c.log}
+	defer keeper.close(ctx)
+	locked := keeper.keep(ctx)
+	return slices.DeleteFunc(slices.Clone(tables), func(t uncopied) bool {
+		if !slices.Contains(locked, t.quoted) {
+			return false
+		}
+		c.rests[t.oid] = rest{time.Now().Add(unlistedRest), true}
+		return true
+	})
 }
 
 // begun says whether the log has a version of its catalog that is later than its newest whole snapshot: else there was no DDL.
@@ -267,6 +291,9 @@ func (c *copier) lacking(ctx context.Context) (tables []uncopied, ready bool, er
 		return nil, true, nil
 	}
 	tables, err = c.judge(ctx, version)
+	if c.log.Published.Watched && errors.Is(err, ErrWindow) {
+		return nil, false, nil // another look may tell what the objects were
+	}
 	return tables, true, err
 }
 
@@ -300,7 +327,7 @@ func (c *copier) judge(ctx context.Context, version *plan.Base) ([]uncopied, err
 	for _, oid := range sortedKeys(q.barriers) {
 		// What a message leaves open may concern any table, and a change whose message may still come is none yet.
 		if b := q.barriers[oid]; !b.anything && (b.unannounced == nil || !b.unannounced.pending) {
-			t := uncopied{oid: oid, name: nameOf(q.wanted[oid]), why: b.why}
+			t := uncopied{oid: oid, name: nameOf(q.wanted[oid]), why: b.why, quoted: quoteName(q.wanted[oid].Schema, q.wanted[oid].Name)}
 			if b.reworded {
 				t.past = version.Envelope.Groups[0].Visibility.Xmax
 			}

@@ -42,12 +42,14 @@ type versioner struct {
 	sessions snapshot.Sessions
 	globals  globalsWatch
 	// copies are asked for after each version; nil: none are taken.
-	copies *copier
+	copies  *copier
+	keeper  publicationKeeper
+	watched watchedObjects
 }
 
 func newVersioner(s *stream, log *format.LogStart) *versioner {
 	v := &versioner{s: s, log: log, altered: make(chan struct{}, 1)}
-	v.globals.v = v
+	v.globals.v, v.keeper = v, publicationKeeper{s: s, log: log, listed: v.alter}
 	if !s.o.NoCopies && !s.o.NoVersions {
 		v.copies = newCopier(s, log)
 	}
@@ -73,6 +75,9 @@ func (v *versioner) beside(ctx context.Context, follow func() error) error {
 	beside.Go(func() { v.globals.run(ctx) })
 	if v.copies != nil {
 		beside.Go(func() { v.copies.run(ctx) })
+	}
+	if v.log.Published.Watched {
+		beside.Go(func() { v.keeper.run(ctx) })
 	}
 	err := follow()
 	cancel()
@@ -161,6 +166,7 @@ func (v *versioner) version(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	v.watched.known(taken.objects)
 	v.s.tracer.Note(Note{LevelInfo, fmt.Sprintf("took version %v of the catalog in %s", taken.ID, time.Since(began).Round(time.Millisecond))})
 	if v.copies != nil {
 		v.copies.ask()
@@ -196,6 +202,9 @@ func (v *versioner) missed(ctx context.Context) (bool, error) {
 		return false, nil // a first snapshot is still to be taken
 	}
 	v.globals.known = envelope.Globals
+	if v.log.Published.Watched {
+		return v.missedLook(ctx, h, segments, envelope)
+	}
 	newest := &envelope.Groups[0].Visibility
 	for i := len(segments) - 1; i >= max(0, len(segments)-backlogSegments); i-- {
 		if segments[i].MaxXID < newest.Xmin {

@@ -195,6 +195,7 @@ func versionEnvelope() *Envelope {
 	e.Log, e.Groups, e.Parts = craftID, e.Groups[:1], nil
 	e.Rows, e.RawBytes, e.StoredBytes, e.CatalogVersion = 0, 0, 0, true
 	e.Globals = "0123456789abcdef0123456789abcdef"
+	e.Objects = "fedcba9876543210fedcba9876543210"
 	return e
 }
 
@@ -207,6 +208,14 @@ func sampleForms(complete bool) *Forms {
 		f.After = 0x16B37600
 		f.Tables = append(f.Tables, Form{Table: 16385, Schema: "public", Name: "gone"})
 	}
+	return f
+}
+
+// watchedForms gives the forms of a segment's head, or of a body, of a log that no event trigger puts DDL into.
+func watchedForms(complete bool) *Forms {
+	f := sampleForms(complete)
+	f.Objects, f.Next, f.Awaited = "fedcba9876543210fedcba9876543210", 751, true
+	f.Tables[0].Unlisted = UnlistedPending
 	return f
 }
 

@@ -27,6 +27,13 @@ type Forms struct {
 	// those of all other objects that a column's value can name.
 	Roles string `json:"roles,omitempty"`
 	Names string `json:"names,omitempty"`
+	// Objects is a fingerprint of all objects of the database, 32 hex digits: two looks of one log with the same one saw the
+	// same objects. Empty: not taken.
+	Objects string `json:"objects,omitempty"`
+	// Next is a transaction id that none had when LSN was read; Awaited: commits may have waited for standbys. Both are there with
+	// Objects.
+	Next    uint64 `json:"next,omitzero"`
+	Awaited bool   `json:"awaited,omitempty"`
 	// Complete: Tables are all there are. Otherwise they are those that differ from the look before.
 	Complete bool `json:"complete,omitempty"`
 	// Tables by ascending oid.
@@ -55,7 +62,16 @@ type Form struct {
 	// Since is the lowest id of a transaction, or of a subtransaction, that wrote one of these row versions, of those
 	// that may have been written since the look before. 0: there is none, or it is not known.
 	Since uint64 `json:"since,omitzero"`
+	// Unlisted is UnlistedPending or UnlistedNever of a table that a publication which lists tables does not list, so that its
+	// changes are not in the log.
+	Unlisted string `json:"unlisted,omitempty"`
 }
+
+// Why a table is in no list.
+const (
+	UnlistedPending = "pending" // it is to be listed, and is not yet
+	UnlistedNever   = "never"   // the role that keeps the list may not, or the server can not publish it
+)
 
 // Refiled says whether the rows are in another file, or may be, because the file of one of the forms is not known.
 func (f Form) Refiled(other Form) bool {
@@ -80,11 +96,16 @@ func (f *Forms) check() error {
 	if f.Visibility.IsZero() || f.Digest == "" || f.Until < f.LSN {
 		return errors.New("forms need a visibility, a digest, and positions in order")
 	}
+	if f.Objects != "" && !isFingerprint(f.Objects) || (f.Objects != "") != (f.Next != 0) {
+		return errors.New("objects is no fingerprint of 32 hex digits, or comes without the next transaction id")
+	}
 	if f.Complete != (f.After == 0) {
 		return errors.New("forms are either complete or relative to others")
 	}
 	for i, t := range f.Tables {
 		switch {
+		case t.Unlisted != "" && t.Unlisted != UnlistedPending && t.Unlisted != UnlistedNever:
+			return fmt.Errorf("table %d is unlisted %q", t.Table, t.Unlisted)
 		case i > 0 && t.Table <= f.Tables[i-1].Table:
 			return fmt.Errorf("the form of table %d after that of table %d", t.Table, f.Tables[i-1].Table)
 		case t.Gone() && f.Complete:

@@ -113,10 +113,22 @@ func (vs *vectorSet) soundForms() {
 	}
 	vs.sound("snapshot-body-forms", KindBody, b.Bytes(), "a snapshot body with the forms of its tables")
 	vs.sound("segment-forms", KindSegment, s.Bytes(), "a segment with a look at the forms of the tables")
+	head.Publication.Watched, head.Forms = true, watchedForms(false)
+	var w bytes.Buffer
+	if err := writeSampleSegment(&w, None, head); err != nil {
+		vs.t.Fatal(err)
+	}
+	vs.sound("segment-watched", KindSegment, w.Bytes(), "a segment of a log that no event trigger puts DDL into")
+	body.Forms = watchedForms(true)
 	for name, change := range map[string]func(s string) string{
-		"not-complete": func(s string) string { return strings.Replace(s, `"complete":true,`, "", 1) },
-		"unseen":       func(s string) string { return strings.Replace(s, `"740:750:740,745","time"`, `"","time"`, 1) },
-		"gone":         func(s string) string { return strings.Replace(s, `"fedcba9876543210"`, `""`, 1) },
+		"objects-short": func(s string) string {
+			return strings.Replace(s, `"objects":"fedcba9876543210fedc`, `"objects":"fedcba9876543210fed`, 1)
+		},
+		"objects-without-next": func(s string) string { return strings.Replace(s, `"next":751,`, "", 1) },
+		"unlisted":             func(s string) string { return strings.Replace(s, `"unlisted":"pending"`, `"unlisted":"soon"`, 1) },
+		"not-complete":         func(s string) string { return strings.Replace(s, `"complete":true,`, "", 1) },
+		"unseen":               func(s string) string { return strings.Replace(s, `"740:750:740,745","time"`, `"","time"`, 1) },
+		"gone":                 func(s string) string { return strings.Replace(s, `"content":"fedcba9876543210"`, `"content":""`, 1) },
 	} {
 		sound, err := EncodeDocument(body)
 		if err != nil {
@@ -378,6 +390,9 @@ func (vs *vectorSet) faultyDocuments() {
 	})
 	vs.faultyDocument("globals-short", KindEnvelope, string(version), func(s string) string {
 		return strings.Replace(s, `"globals":"0123`, `"globals":"123`, 1)
+	})
+	vs.faultyDocument("objects-no-hex", KindEnvelope, string(version), func(s string) string {
+		return strings.Replace(s, `"objects":"fedc`, `"objects":"Fedc`, 1)
 	})
 	vs.faultyDocument("globals-no-hex", KindEnvelope, string(version), func(s string) string {
 		return strings.Replace(s, `"globals":"0123`, `"globals":"G123`, 1)

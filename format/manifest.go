@@ -51,6 +51,8 @@ type Envelope struct {
 	// CopiedTables is the number of tables whose rows a version of the catalog holds, because the log can not bring them there
 	// from the snapshots before it: then it is a copy of these tables. 0: it holds the catalog alone.
 	CopiedTables int `json:"copied_tables,omitempty"`
+	// Objects is a fingerprint of the objects that the catalog has, 32 hex digits, comparable with Forms.Objects of the log; empty: not taken.
+	Objects string `json:"objects,omitempty"`
 }
 
 func (e Envelope) check() error {
@@ -71,6 +73,9 @@ func (e Envelope) check() error {
 	}
 	if e.Globals != "" && !isFingerprint(e.Globals) {
 		return errors.New("globals is no fingerprint of 32 hex digits")
+	}
+	if e.Objects != "" && !isFingerprint(e.Objects) {
+		return errors.New("objects is no fingerprint of 32 hex digits")
 	}
 	for i, g := range e.Groups {
 		if g.Visibility.IsZero() {

@@ -116,4 +116,6 @@ type Publication struct {
 	// Capture stands for the event triggers and functions that put DDL into the log: another text, and DDL may
 	// be missing. Empty: there are none.
 	Capture string `json:"capture,omitempty"`
+	// Watched: no event trigger puts DDL into the log; it is noticed by looking alone (Forms.Objects).
+	Watched bool `json:"watched,omitempty"`
 }

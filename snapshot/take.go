@@ -309,6 +309,7 @@ func (r *run) finish(ctx context.Context) (*Taken, error) {
 		Globals: r.globals,
 	}
 	if r.o.Joins != nil {
+		e.Objects = r.fingerprint
 		e.Log, e.Noted = r.o.Joins.Log, noted
 	}
 	b := format.Body{

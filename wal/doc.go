@@ -12,6 +12,9 @@
 // a snapshot that sees no less than all that had ended by then finds every later
 // transaction in the log. Uninstall goes the other way: slot, publication, event triggers.
 //
+// A role that may make no event triggers follows its own tables: the publication lists them, KeepPublished does later what event triggers
+// do at once, and the log says that nobody puts DDL into it (format.Publication.Watched), so that looks alone tell of it.
+//
 // # Following
 //
 // Follow.Run streams from a replication slot with the output plugin pgoutput. The

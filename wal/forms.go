@@ -26,6 +26,7 @@ type tableForm struct {
 	// published stands for the table's row in a publication that lists tables, 0 without; content and versions include it.
 	published uint64
 	since     uint64 // see format.Form
+	unlisted  string // see format.Form
 	// roles, names: a column can hold names of roles, or of other objects.
 	roles, names bool
 	// typed: a column is of a type that is not the system's. rows: such a type holds rows of a table.
@@ -41,11 +42,22 @@ const isTable = `c.relkind IN ('r', 'p') AND c.relpersistence <> 't' AND n.nspna
 
 // listing joins, to pg_class AS c, the row of the table in a publication of pgrecall that lists tables, as l; published stands for
 // that row: a table taken out for a while, or given a row filter or a column list, is another one. ALTER PUBLICATION
-// leaves no trace in pg_publication when it changes the list.
+// leaves no trace in pg_publication when it changes the list. Where nobody announces DDL it stands for the replica identity and the keys that
+// may be it as well: rows may have been folded by another one.
+//
+// unlisted is format.Form's; pub and keeper are made in formsSQL.
 const (
+	unlisted = `CASE WHEN c.relkind <> 'r' OR c.relpersistence <> 'p' OR l.oid IS NOT NULL OR NOT EXISTS (SELECT FROM pub) THEN ''
+		WHEN pg_has_role((SELECT role FROM keeper), c.relowner, 'USAGE') THEN '` + format.UnlistedPending + `' ELSE '` + format.UnlistedNever + `' END`
 	listing = `LEFT JOIN pg_publication_rel l ON l.prrelid = c.oid
-		AND l.prpubid = (SELECT oid FROM pg_publication WHERE pubname = '` + Publication + `')`
-	published = `CASE WHEN l.oid IS NULL THEN 0 ELSE hash_record_extended(ROW(l.oid, l.xmin), 0) END`
+		AND l.prpubid = (SELECT oid FROM pg_publication WHERE pubname = '` + Publication + `')
+		LEFT JOIN (SELECT x.indrelid, bit_xor(hash_record_extended(
+			ROW(x.indexrelid, x.indisprimary, x.indisreplident, x.indimmediate, x.indkey::text), 0)) AS hash
+			FROM pg_index x WHERE (x.indisprimary OR x.indisreplident) AND ` + isWatched + ` GROUP BY x.indrelid) key ON key.indrelid = c.oid`
+	published = `CASE WHEN l.oid IS NULL THEN 0 ELSE hash_record_extended(ROW(l.oid, l.xmin), 0) END
+		# CASE WHEN ` + isWatched + ` THEN hash_record_extended(ROW(c.oid, c.relreplident, key.hash), 0) ELSE 0 END`
+	isWatched = `EXISTS (SELECT FROM pg_publication WHERE pubname = '` + Publication + `' AND NOT puballtables
+		AND starts_with(obj_description(oid, 'pg_publication'), '` + watchedComment + `'))`
 )
 
 // roleTypes and nameTypes are the types whose values are kept as oids and written as names: of roles, and of other
@@ -62,8 +74,10 @@ const (
 // src/backend/access/transam/xact.c), and a frozen row keeps its xmin. A row of an earlier epoch may count as well.
 const formsSQL = `
 WITH RECURSIVE fresh AS (SELECT age($2::text::xid) AS oldest),
+pub AS (SELECT FROM pg_publication WHERE pubname = '` + Publication + `' AND NOT puballtables),
+keeper AS (SELECT ` + listKeeper + ` AS role),
 tables AS MATERIALIZED (
-	SELECT c.oid, n.nspname, c.relname, c.relkind, c.relpersistence, c.relfilenode, ` + published + ` AS published
+	SELECT c.oid, n.nspname, c.relname, c.relkind, c.relpersistence, c.relfilenode, ` + published + ` AS published, ` + unlisted + ` AS unlisted
 	FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace ` + listing + `
 	WHERE ($1::oid[] IS NULL OR c.oid = ANY ($1)) AND ` + isTable + `
 ), within(root, typ) AS (
@@ -120,7 +134,7 @@ SELECT t.oid, t.nspname::text, t.relname::text,
 	coalesce(k.versions, 0) # t.published, t.published, hash_record_extended(ROW(t.relfilenode, k.labels), 0),
 	hash_record_extended(ROW(t.oid, t.relfilenode), 0), (SELECT oldest FROM fresh) - k.age,
 	coalesce(k.roles, false), coalesce(k.names, false),
-	coalesce(k.typed, false), coalesce(k.rows, false), p.list
+	coalesce(k.typed, false), coalesce(k.rows, false), p.list, t.unlisted
 FROM tables t LEFT JOIN columns k ON k.attrelid = t.oid LEFT JOIN parents p ON p.inhrelid = t.oid`
 
 // readForms returns the forms of the tables named, or of all if tables is nil. What was written since the xid since
@@ -141,7 +155,7 @@ func readForms(ctx context.Context, q Querier, tables []uint32, since uint64) (m
 	var distance *int64
 	var f tableForm
 	fields := []any{&oid, &f.schema, &f.name, &content, &versions, &published, &storage, &file, &distance, &f.roles, &f.names,
-		&f.typed, &f.rows, &f.parents}
+		&f.typed, &f.rows, &f.parents, &f.unlisted}
 	_, err = pgx.ForEachRow(rows, fields, func() error {
 		f.content, f.versions, f.published = uint64(content), uint64(versions), uint64(published)
 		f.storage, f.file, f.since = uint64(storage), uint64(file), 0
@@ -226,7 +240,7 @@ func formatted(forms map[uint32]tableForm) []format.Form {
 		form := format.Form{Table: oid, Schema: f.schema, Name: f.name, Parents: f.parents, Since: f.since}
 		if !f.gone {
 			form.Content, form.Versions, form.Storage = hexOf(f.content), hexOf(f.versions), hexOf(f.storage)
-			form.File = hexOf(f.file)
+			form.File, form.Unlisted = hexOf(f.file), f.unlisted
 		}
 		list = append(list, form)
 	}

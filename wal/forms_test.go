@@ -32,13 +32,13 @@ func newWatched(t *testing.T, name string, statements ...string) *watched {
 // knows nothing must see the same.
 func (s *watched) look() string {
 	s.t.Helper()
-	l, err := s.w.look(s.t.Context(), s.side.conn)
+	l, err := s.w.look(s.t.Context(), s.side.conn, nil)
 	if err != nil {
 		s.t.Fatal(err)
 	}
 	s.w.remember(l)
 	var fresh formWatch
-	whole, err := fresh.look(s.t.Context(), s.side.conn)
+	whole, err := fresh.look(s.t.Context(), s.side.conn, nil)
 	if err != nil {
 		s.t.Fatal(err)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -23,7 +24,8 @@ type tableNeed struct {
 	schema, name string
 	original     string // pg_class.relreplident as it is
 	needed       string
-	mine         bool // the role may alter it
+	keyed        bool // it has a key that serves
+	mine         bool // the role, or that which keeps a list of tables, may alter it
 }
 
 // sql is the statement that the function keep_identity runs.
@@ -37,10 +39,22 @@ func (t tableNeed) sql() string {
 
 func (t tableNeed) change() Change {
 	what := "replica identity FULL for " + quote(t.schema, t.name) + ", which has no key that can serve"
+	if t.needed == needFull && t.keyed {
+		what = "replica identity FULL for " + quote(t.schema, t.name) + ", whose key may be dropped"
+	}
 	if t.needed == needDefault {
 		what = "the primary key as the replica identity of " + quote(t.schema, t.name)
 	}
 	return Change{What: what, SQL: t.sql(), Lock: "ACCESS EXCLUSIVE on " + quote(t.schema, t.name) + ", briefly"}
+}
+
+// tablesToChange returns the tables that Init is to give an identity: without event triggers those of the role's alone.
+func (s *setup) tablesToChange(ctx context.Context) ([]tableNeed, error) {
+	tables, err := tablesToChange(ctx, s.conn)
+	if s.o.WithoutEventTriggers {
+		tables = slices.DeleteFunc(tables, func(t tableNeed) bool { return !t.mine })
+	}
+	return tables, err
 }
 
 // tablesToChange returns the permanent tables whose identity cannot serve, ordered by name. Unlogged ones are among
@@ -73,7 +87,7 @@ func tablesToChange(ctx context.Context, conn *pgx.Conn) ([]tableNeed, error) {
 func (s *setup) giveIdentities(ctx context.Context) error {
 	failed := &LockError{}
 	for round := range s.o.LockRounds {
-		tables, err := tablesToChange(ctx, s.conn)
+		tables, err := s.tablesToChange(ctx)
 		if err != nil {
 			return err
 		}

@@ -76,6 +76,7 @@ func (i *inspection) lookAtServer(ctx context.Context) (err error) {
 			return err
 		}
 		i.state = s.state
+		s.o.WithoutEventTriggers = i.watched()
 	}
 	for _, m := range i.server.missing(i.state.slotExists) {
 		i.add(Blocker, "server", m.What, m.Advice)
@@ -163,6 +164,45 @@ func (i *inspection) lookAtClock(ctx context.Context) error {
 	return nil
 }
 
+// watched reports whether the source is followed without event triggers.
+func (i *inspection) watched() bool {
+	return i.state.publication.watched && len(i.state.triggers) == 0
+}
+
+// lookAtWatched says what is weaker without event triggers, and which tables are not followed.
+func (i *inspection) lookAtWatched(ctx context.Context) error {
+	i.add(Warning, "capture", "the source is followed without event triggers: DDL is noticed by looking, with each segment "+
+		"(every 10 s unless stream says otherwise, and longer where looking takes more than 5 % of the time). A target between two "+
+		"looks that saw different objects, and tables changed or made until stream has copied them anew, are refused, with the nearest "+
+		"exact points. UPDATE and DELETE of a published table that loses its key fail until stream gives it a replica identity",
+		"where a role that may make event triggers can be had: uninstall, and run init with it, without --without-event-triggers; "+
+			"until then give tables REPLICA IDENTITY FULL before their keys are dropped, and let stream run always")
+	p := i.state.publication
+	if !p.right() {
+		i.add(Blocker, "publication", "the publication pgrecall does not publish everything as it should: "+
+			"changes since it was altered are not in the log", "run init --without-event-triggers again, then take a snapshot")
+	}
+	for _, t := range p.narrowed {
+		i.add(Blocker, "publication",
+			"the table "+t+" has a row filter or a column list in the publication: not all of its changes are in the log",
+			"run init --without-event-triggers again, then take a snapshot")
+	}
+	unlisted, err := unlistedTables(ctx, i.conn)
+	if err != nil {
+		return err
+	}
+	for _, t := range unlisted {
+		if !t.mine {
+			i.findings = append(i.findings, othersFinding(t))
+			continue
+		}
+		i.add(Warning, "publication", "the table "+quote(t.schema, t.name)+" is not followed yet: it is not in the publication's list",
+			"stream puts it there; it is exact from its copy after that on")
+	}
+	i.add(Info, "publication", fmt.Sprintf("the publication lists %d tables", len(p.tables)), "")
+	return nil
+}
+
 // lookAtSetup compares what Init put there with what it should be.
 func (i *inspection) lookAtSetup(ctx context.Context) error {
 	const again = "run init again, which mends it"
@@ -172,6 +212,9 @@ func (i *inspection) lookAtSetup(ctx context.Context) error {
 	}
 	if len(schemaChanges(i.state.schema)) > 0 {
 		i.add(Warning, "capture", "the functions in the schema pgrecall are not all there or not as they should be", again)
+	}
+	if i.watched() {
+		return i.lookAtWatched(ctx)
 	}
 	for _, t := range sourceTriggers() {
 		is, ok := i.state.triggers[t.name]

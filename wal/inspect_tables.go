@@ -27,12 +27,13 @@ func (i *inspection) lookAtIdentities(ctx context.Context) error {
 	}
 	for _, t := range tables {
 		switch {
+		case i.watched() && !t.mine && !i.state.publication.publishes(t.oid): // told already
 		case t.needed == needNone && !i.state.publication.publishes(t.oid):
 			i.findings = append(i.findings, unpublishableFinding(t))
 		case i.state.publication.publishes(t.oid):
 			i.add(Blocker, "identity",
 				"the table "+quote(t.schema, t.name)+" is published and has no replica identity: its UPDATE and DELETE fail",
-				"run init again, which mends it")
+				"stream, or init run again, mends it")
 		default:
 			i.add(Info, "identity", "the table "+quote(t.schema, t.name)+" has no replica identity that serves",
 				"init sets one: "+t.sql()+"; a primary key is better")

@@ -22,8 +22,9 @@ func readPublished(ctx context.Context, conn *pgx.Conn, publication string) (p f
 		         FROM pg_catalog.pg_event_trigger t WHERE starts_with(t.evtname::text, $2)
 		         UNION ALL
 		         SELECT concat_ws(' ', 'function', f.oid, f.xmin)
-		         FROM pg_catalog.pg_proc f JOIN pg_catalog.pg_namespace n ON n.oid = f.pronamespace WHERE n.nspname = $3) s), '')`,
-		publication, eventTriggerPrefix, Schema).Scan(&p.OID, &p.Xmin, &p.Capture)
+		         FROM pg_catalog.pg_proc f JOIN pg_catalog.pg_namespace n ON n.oid = f.pronamespace WHERE n.nspname = $3) s), ''),
+		       NOT EXISTS (SELECT FROM pg_catalog.pg_event_trigger t WHERE starts_with(t.evtname::text, $2)) AND `+isWatched,
+		publication, eventTriggerPrefix, Schema).Scan(&p.OID, &p.Xmin, &p.Capture, &p.Watched)
 	if err != nil {
 		return p, fmt.Errorf("read the state of the publication and the event triggers: %w", err)
 	}
@@ -31,16 +32,19 @@ func readPublished(ctx context.Context, conn *pgx.Conn, publication string) (p f
 }
 
 // readUnpublished names tables of which a publication that lists tables leaves rows or columns out, for people: the event
-// triggers keep that list, so that somebody altered it, or made a table with event_triggers = off. Empty: none.
-func readUnpublished(ctx context.Context, conn *pgx.Conn) (string, error) {
+// triggers keep that list, so that somebody altered it, or made a table with event_triggers = off. Without event triggers a table
+// that is not listed is one that is not followed yet, and the forms tell of one that was. Empty: none.
+func readUnpublished(ctx context.Context, conn *pgx.Conn, watched bool) (string, error) {
 	p, err := readPublication(ctx, conn)
 	if err != nil || !p.exists || p.everything {
 		return "", err
 	}
 	names := p.narrowed
-	unlisted, err := unlistedTables(ctx, conn)
-	if err != nil {
-		return "", err
+	var unlisted []tableNeed
+	if !watched {
+		if unlisted, err = unlistedTables(ctx, conn); err != nil {
+			return "", err
+		}
 	}
 	for _, t := range unlisted {
 		names = append(names, quote(t.schema, t.name))

@@ -63,6 +63,9 @@ type Follow struct {
 	// Altered, if set, is told when a transaction was received whose DDL made the catalog another. It is called from the
 	// loop that receives, and must return at once.
 	Altered func()
+	// Objects, if set, returns a fingerprint of all objects as the transaction of q sees them, 32 hex digits, which each look then
+	// notes: for a log that no event trigger puts DDL into.
+	Objects func(ctx context.Context, q Querier) (string, error)
 	// Once makes Run return when everything is durable that was committed when it began.
 	Once bool
 	// Stop, when closed, makes Run store and acknowledge every transaction received

@@ -60,7 +60,7 @@ func (s *session) lookAtForms(ctx context.Context) (*look, error) {
 	}
 	var l *look
 	err := s.side.ask(ctx, func(ctx context.Context, conn *pgx.Conn) (err error) {
-		l, err = w.look(ctx, conn)
+		l, err = w.look(ctx, conn, s.Objects)
 		return err
 	})
 	w.rest = time.Now().Add(lookShare * time.Since(began))
@@ -70,8 +70,8 @@ func (s *session) lookAtForms(ctx context.Context) (*look, error) {
 	return l, nil
 }
 
-// look takes a look in one snapshot.
-func (w *formWatch) look(ctx context.Context, conn *pgx.Conn) (l *look, err error) {
+// look takes a look in one snapshot. objects is Follow's.
+func (w *formWatch) look(ctx context.Context, conn *pgx.Conn, objects func(context.Context, Querier) (string, error)) (l *look, err error) {
 	l = &look{forms: &format.Forms{}, before: w.last, old: w.known, conn: conn}
 	// A position that no crash takes back.
 	if l.forms.LSN, err = readLSN(ctx, conn, "pg_current_wal_flush_lsn()"); err != nil {
@@ -103,6 +103,9 @@ func (w *formWatch) look(ctx context.Context, conn *pgx.Conn) (l *look, err erro
 	if err == nil {
 		err = readNames(ctx, tx, l.state, l.forms)
 	}
+	if err == nil && objects != nil {
+		err = l.readObjects(ctx, tx, objects)
+	}
 	if err == nil {
 		err = tx.Commit(ctx)
 	}
@@ -110,6 +113,20 @@ func (w *formWatch) look(ctx context.Context, conn *pgx.Conn) (l *look, err erro
 		l.forms.Until, err = readLSN(ctx, conn, "pg_current_wal_insert_lsn()")
 	}
 	return l, err
+}
+
+// readObjects fills in what tells, in a log that no DDL is announced in, whether a catalog is as of a point. Ages count from the
+// next transaction id (see formsSQL), which is read after the look's position.
+func (l *look) readObjects(ctx context.Context, tx pgx.Tx, objects func(context.Context, Querier) (string, error)) (err error) {
+	f := l.forms
+	if f.Objects, err = objects(ctx, tx); err != nil {
+		return err
+	}
+	var distance int64
+	err = tx.QueryRow(ctx, `select age($1::text::xid), current_setting('synchronous_standby_names') <> ''`,
+		strconv.FormatUint(uint64(uint32(f.Visibility.Xmin)), 10)).Scan(&distance, &f.Awaited)
+	f.Next = f.Visibility.Xmin + uint64(distance)
+	return err
 }
 
 func readLSN(ctx context.Context, conn *pgx.Conn, function string) (format.LSN, error) {

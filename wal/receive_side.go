@@ -133,7 +133,7 @@ func (s *side) moment(ctx context.Context, publication string) (m moment, err er
 		if m.publication, err = readPublished(ctx, conn, publication); err != nil {
 			return err
 		}
-		if m.unpublished, err = readUnpublished(ctx, conn); err != nil {
+		if m.unpublished, err = readUnpublished(ctx, conn, m.publication.Watched); err != nil {
 			return err
 		}
 		return notAwaited(ctx, conn)

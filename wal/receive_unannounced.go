@@ -20,6 +20,8 @@ type UnannouncedError struct {
 	// It was done after From, but for what was committing there, and before To.
 	From, To         format.LSN
 	FromTime, ToTime time.Time
+	// Watched: there are no event triggers that would tell of it.
+	Watched bool
 }
 
 // Error implements error.
@@ -35,6 +37,12 @@ func (e *UnannouncedError) Error() string {
 		if n := len(e.Tables) - 20; n > 0 {
 			what += fmt.Sprintf(" and %d more", n)
 		}
+	}
+	if e.Watched {
+		return fmt.Sprintf("%s changed on the source between %v (%s) and %v (%s), and without event triggers "+
+			"nothing tells how: what was changed can be restored to points before, "+
+			"and from a copy or snapshot taken after",
+			what, e.From, e.FromTime.Format(time.RFC3339), e.To, e.ToTime.Format(time.RFC3339))
 	}
 	return fmt.Sprintf("%s changed on the source between %v (%s) and %v (%s), and no statement in the log tells of it, as with "+
 		"event_triggers = off: restores across that are refused; take a new snapshot",
@@ -152,6 +160,7 @@ func (s *session) tellUnexplained(seen format.Visibility, last bool) {
 		received = ^format.LSN(0)
 	}
 	for _, e := range s.unexplained.settle(received, seen) {
+		e.Watched = s.Start.Published.Watched
 		s.Tracer.Warning(e)
 	}
 }

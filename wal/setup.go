@@ -54,6 +54,12 @@ type Progress struct {
 type InitOptions struct {
 	// DryRun returns the changes and makes none.
 	DryRun bool
+	// WithoutEventTriggers follows the source for a role that may make none, and may publish its own tables only: DDL is noticed
+	// by looking (SPEC.md, "Watched logs"), the publication lists tables, and KeepPublished is to be called often.
+	WithoutEventTriggers bool
+	// FullIdentities, with WithoutEventTriggers, gives every table REPLICA IDENTITY FULL, also those that have a key, and new ones
+	// later: no UPDATE or DELETE begins to fail when a key is dropped. It is noted with the publication, and holds from then on.
+	FullIdentities bool
 	// Started is the start of the log as the repository has it; nil if there is none yet. A slot found without a
 	// log in the repository is what a killed Init left: it is made anew.
 	Started *format.LogStart
@@ -121,6 +127,12 @@ func Init(ctx context.Context, conn *pgx.Conn, source string, o InitOptions) (*I
 	}
 	return s.result, nil
 }
+
+// watchedComment marks the publication of a source that is followed without event triggers.
+const (
+	watchedComment = "pgrecall: without event triggers"
+	fullComment    = watchedComment + ", replica identity FULL for every table"
+)
 
 // setup is one run of Init.
 type setup struct {

@@ -151,6 +151,9 @@ func triggerChanges(have map[string]triggerState) []Change {
 }
 
 func (s *setup) installTriggers(ctx context.Context) error {
+	if s.o.WithoutEventTriggers {
+		return nil
+	}
 	changes := triggerChanges(s.state.triggers)
 	s.state.triggersMade = len(changes) > 0
 	return s.makeTogether(ctx, StepTriggers, changes)

@@ -18,6 +18,8 @@ type publicationState struct {
 	generated  bool // publishes stored generated columns, where the server knows that
 	tables     []uint32
 	narrowed   []string // those of them with a row filter or a column list, quoted
+	watched    bool     // its tables are listed for want of event triggers
+	full       bool     // and each gets REPLICA IDENTITY FULL
 }
 
 // publishes reports whether it publishes the table.
@@ -33,12 +35,15 @@ func readPublication(ctx context.Context, conn *pgx.Conn) (p publicationState, e
 		       coalesce((SELECT array_agg(r.prrelid) FROM pg_catalog.pg_publication_rel r WHERE r.prpubid = p.oid), '{}'),
 		       ARRAY(SELECT format('%I.%I', n.nspname, c.relname) FROM pg_catalog.pg_publication_rel r
 		         JOIN pg_catalog.pg_class c ON c.oid = r.prrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-		         WHERE r.prpubid = p.oid AND (to_jsonb(r)->>'prqual' IS NOT NULL OR to_jsonb(r)->>'prattrs' IS NOT NULL) ORDER BY 1)
+		         WHERE r.prpubid = p.oid AND (to_jsonb(r)->>'prqual' IS NOT NULL OR to_jsonb(r)->>'prattrs' IS NOT NULL) ORDER BY 1),
+		       NOT p.puballtables AND coalesce(
+		         starts_with(obj_description(p.oid, 'pg_publication'), '`+watchedComment+`'), false),
+		       coalesce(obj_description(p.oid, 'pg_publication') = '`+fullComment+`', false)
 		FROM pg_catalog.pg_publication p WHERE p.pubname = $1`, Publication)
 	if err != nil {
 		return p, fmt.Errorf("read the publication %s: %w", Publication, err)
 	}
-	_, err = pgx.ForEachRow(rows, []any{&p.everything, &p.actions, &p.viaRoot, &p.generated, &p.tables, &p.narrowed}, func() error {
+	_, err = pgx.ForEachRow(rows, []any{&p.everything, &p.actions, &p.viaRoot, &p.generated, &p.tables, &p.narrowed, &p.watched, &p.full}, func() error {
 		p.exists = true
 		return nil
 	})
@@ -134,7 +139,7 @@ func (s *setup) publish(ctx context.Context) error {
 	if s.state.publication, err = readPublication(ctx, s.conn); err != nil {
 		return err
 	}
-	if s.state.publication.everything {
+	if s.state.publication.everything || s.o.WithoutEventTriggers {
 		return nil
 	}
 	// The event triggers did not see the list while it was being made.
@@ -143,6 +148,9 @@ func (s *setup) publish(ctx context.Context) error {
 }
 
 func (s *setup) publicationChanges(ctx context.Context) ([]Change, error) {
+	if s.o.WithoutEventTriggers {
+		return watchedPublication(s.state.publication, s.server.version, s.o.FullIdentities), nil
+	}
 	if s.state.publication.exists {
 		return publicationChanges(s.state.publication, s.server.version, nil, false), nil
 	}
@@ -160,11 +168,17 @@ func (s *setup) publicationChanges(ctx context.Context) ([]Change, error) {
 	return publicationChanges(s.state.publication, s.server.version, others, unpublishable), nil
 }
 
+// listKeeper is the role whose rights decide what the publication lists: the owner of keep_identity, which runs as it, or, where it
+// is not there yet, the session's.
+const listKeeper = `coalesce((SELECT f.proowner FROM pg_catalog.pg_proc f JOIN pg_catalog.pg_namespace s ON s.oid = f.pronamespace
+	WHERE s.nspname = '` + Schema + `' AND f.proname = 'keep_identity'), (SELECT u.oid FROM pg_catalog.pg_roles u WHERE u.rolname = current_user))`
+
 // unlistedTables returns the tables that hold rows, can be published and are not in the list of the publication. A
 // partitioned table is none of them: with it all its partitions would be published.
 func unlistedTables(ctx context.Context, conn *pgx.Conn) ([]tableNeed, error) {
 	rows, err := conn.Query(ctx, `
-		SELECT c.oid, n.nspname::text, c.relname::text
+		SELECT c.oid, n.nspname::text, c.relname::text, pg_catalog.pg_has_role(`+listKeeper+`, c.relowner, 'USAGE'),
+		       coalesce(`+neededIdentity+`, '')
 		FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace, `+identityFacts+`
 		WHERE c.relkind = 'r' AND c.relpersistence = 'p' AND c.oid >= 16384 AND n.nspname <> $1
 		  AND (`+neededIdentity+`) IS DISTINCT FROM 'x'
@@ -175,7 +189,7 @@ func unlistedTables(ctx context.Context, conn *pgx.Conn) ([]tableNeed, error) {
 		return nil, fmt.Errorf("read which tables are not published: %w", err)
 	}
 	tables, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (t tableNeed, err error) {
-		err = row.Scan(&t.oid, &t.schema, &t.name)
+		err = row.Scan(&t.oid, &t.schema, &t.name, &t.mine, &t.needed)
 		return t, err
 	})
 	if err != nil {
@@ -184,9 +198,32 @@ func unlistedTables(ctx context.Context, conn *pgx.Conn) ([]tableNeed, error) {
 	return tables, nil
 }
 
+// watchedPublication makes or mends a publication whose list the sweep and the stream fill.
+func watchedPublication(have publicationState, version int, full bool) []Change {
+	var changes []Change
+	if have.exists {
+		changes = publicationChanges(have, version, nil, false)
+	} else {
+		changes = []Change{{What: "make a publication, which will list the role's tables",
+			SQL: "CREATE PUBLICATION pgrecall WITH (" + publicationOptions(version) + ")"}}
+	}
+	switch {
+	case full && !have.full:
+		changes = append(changes, Change{What: "note with it that there are no event triggers, and that every table gets REPLICA IDENTITY FULL",
+			SQL: "COMMENT ON PUBLICATION pgrecall IS '" + fullComment + "'"})
+	case !have.watched:
+		changes = append(changes, Change{What: "note with it that there are no event triggers",
+			SQL: "COMMENT ON PUBLICATION pgrecall IS '" + watchedComment + "'"})
+	}
+	return changes
+}
+
 // sweep looks once more, now that everything is in place: no table may be left without identity, and none out of a
 // list.
 func (s *setup) sweep(ctx context.Context) error {
+	if s.o.WithoutEventTriggers {
+		return s.sweepWatched(ctx)
+	}
 	if err := s.giveIdentities(ctx); err != nil {
 		return err
 	}
@@ -221,5 +258,14 @@ func (s *setup) findUnpublishable(ctx context.Context) error {
 			s.result.Findings = append(s.result.Findings, unpublishableFinding(t))
 		}
 	}
-	return nil
+	if !s.o.WithoutEventTriggers {
+		return nil
+	}
+	unlisted, err := unlistedTables(ctx, s.conn)
+	for _, t := range unlisted {
+		if !t.mine {
+			s.result.Findings = append(s.result.Findings, othersFinding(t))
+		}
+	}
+	return err
 }

@@ -138,6 +138,15 @@ func (s *setup) missingRights(ctx context.Context) ([]Missing, error) {
 		m = append(m, Missing{What: "there is a schema pgrecall that is not pgrecall's own",
 			Advice: "rename or drop it: pgrecall keeps its functions in a schema of that name"})
 	}
+	if !s.o.WithoutEventTriggers && s.state.publication.watched {
+		m = append(m, Missing{What: "the source is followed without event triggers",
+			Advice: "give --without-event-triggers again, or uninstall first: another way to notice DDL begins a new log"})
+		return m, nil
+	}
+	if s.o.WithoutEventTriggers && len(s.state.triggers) > 0 {
+		m = append(m, Missing{What: "the event triggers of pgrecall are there, and --without-event-triggers was given",
+			Advice: "uninstall first: another way to notice DDL begins a new log"})
+	}
 	if s.server.superuser {
 		return m, nil
 	}
@@ -150,6 +159,14 @@ func (s *setup) missingRights(ctx context.Context) ([]Missing, error) {
 		add("the role "+role+" may not create a schema here", "the database's owner or a superuser grants it: GRANT CREATE ON DATABASE "+
 			quote(s.server.database)+" TO "+role)
 	}
+	if s.o.WithoutEventTriggers {
+		if s.state.schema.exists && !s.state.publication.exists && !s.server.mayCreate {
+			add("the role "+role+" may not make a publication here", "the database's owner or a superuser grants it: GRANT CREATE ON DATABASE "+
+				quote(s.server.database)+" TO "+role)
+		}
+		return m, nil
+	}
+	const instead = "; or give up to be told of DDL at once: init --without-event-triggers"
 	for _, try := range []struct {
 		needed       bool
 		sql          []string
@@ -159,9 +176,9 @@ func (s *setup) missingRights(ctx context.Context) ([]Missing, error) {
 			"CREATE FUNCTION pg_temp.pgrecall_probe() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN END'",
 			"CREATE EVENT TRIGGER pgrecall_probe ON ddl_command_end EXECUTE FUNCTION pg_temp.pgrecall_probe()"},
 			"may not create an event trigger", "only a superuser may; connect as one, or as the provider's administrator " +
-				"(RDS: rds_superuser, Cloud SQL: cloudsqlsuperuser, Supabase: postgres)"},
+				"(RDS: rds_superuser, Cloud SQL: cloudsqlsuperuser, Supabase: postgres)" + instead},
 		{!s.state.publication.exists, []string{"CREATE PUBLICATION pgrecall_probe FOR ALL TABLES"},
-			"may not publish all tables", "only a superuser may; connect as one, or as the provider's administrator"},
+			"may not publish all tables", "only a superuser may; connect as one, or as the provider's administrator" + instead},
 	} {
 		if !try.needed {
 			continue
@@ -245,6 +262,8 @@ func (s *setup) slotUnusable() string {
 		return "it was invalidated"
 	case !s.state.publication.exists:
 		return "it is older than its publication"
+	case s.o.Started.Published.Watched != s.o.WithoutEventTriggers:
+		return "its log was begun with another way to notice DDL"
 	}
 	return ""
 }

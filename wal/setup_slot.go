@@ -244,8 +244,11 @@ func (s *setup) releasedSlot(ctx context.Context) error {
 
 // plan computes what Init would do and does nothing.
 func (s *setup) plan(ctx context.Context) error {
-	changes := slices.Concat(schemaChanges(s.state.schema), triggerChanges(s.state.triggers))
-	tables, err := tablesToChange(ctx, s.conn)
+	changes := schemaChanges(s.state.schema)
+	if !s.o.WithoutEventTriggers {
+		changes = append(changes, triggerChanges(s.state.triggers)...)
+	}
+	tables, err := s.tablesToChange(ctx)
 	if err != nil {
 		return err
 	}
@@ -259,6 +262,28 @@ func (s *setup) plan(ctx context.Context) error {
 		return err
 	}
 	changes = append(changes, publication...)
+	if s.o.WithoutEventTriggers {
+		if s.o.FullIdentities {
+			keyed, err := keyedTables(ctx, s.conn)
+			if err != nil {
+				return err
+			}
+			for _, t := range keyed {
+				if !slices.ContainsFunc(tables, func(o tableNeed) bool { return o.oid == t.oid }) {
+					changes = append(changes, t.change())
+				}
+			}
+		}
+		unlisted, err := unlistedTables(ctx, s.conn)
+		if err != nil {
+			return err
+		}
+		for _, t := range unlisted {
+			if t.mine {
+				changes = append(changes, t.listing())
+			}
+		}
+	}
 	if !s.state.slotExists || s.slotUnusable() != "" {
 		if s.state.slotExists {
 			changes = append(changes, Change{What: "drop the replication slot " + s.slot + ": " + s.slotUnusable(),

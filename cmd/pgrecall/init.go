@@ -16,7 +16,12 @@ func newInit(s *session) *cobra.Command {
 		Long: `Makes the repository if it is absent, and puts on the source what following it
 needs: the schema pgrecall, event triggers, a publication of all tables, a
 replication slot, and REPLICA IDENTITY FULL for tables that have no identity.
-It says exactly what it changed, and changes nothing the second time.`,
+It says exactly what it changed, and changes nothing the second time.
+
+A role that may make no event triggers, as on some managed services, can follow
+its own tables with --without-event-triggers. It needs REPLICATION, CREATE on
+the database and the tables' ownership. DDL is then noticed by looking at the
+source with each segment, and what lies between two looks is refused.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := s.needRepo(); err != nil {
@@ -32,6 +37,8 @@ It says exactly what it changed, and changes nothing the second time.`,
 	}
 	addDB(c, &o.DB)
 	c.Flags().BoolVar(&o.DryRun, "dry-run", false, "print the SQL and change nothing")
+	c.Flags().BoolVar(&o.WithoutEventTriggers, "without-event-triggers", false, "for a role that may make none: list its tables, and notice DDL by looking")
+	c.Flags().BoolVar(&o.FullIdentities, "full-identities", false, "with it: give every table REPLICA IDENTITY FULL, so that no UPDATE or DELETE fails when a key is dropped")
 	c.Flags().DurationVar(&o.WaitTimeout, "wait-timeout", 0, "how long to wait for older transactions; 0 waits until they end")
 	return s.addJSON(c)
 }

@@ -54,6 +54,9 @@ func printSource(w io.Writer, s engine.SourceInfo) error {
 	}
 	for _, l := range s.Logs {
 		fmt.Fprintf(w, "log %s: %s to %s, %s, %s\n", l.Log, l.From, l.To, plural(l.Segments, "segment"), size(l.StoredBytes))
+		if l.Watched {
+			fmt.Fprintln(w, "  without event triggers: DDL is noticed by looking with each segment; targets between two looks that saw different objects, and of tables changed or made until they were copied anew, are refused")
+		}
 	}
 	for _, v := range s.Windows {
 		if v.Log == uuid.Nil {

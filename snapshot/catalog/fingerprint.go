@@ -8,11 +8,12 @@ import (
 	"strings"
 )
 
-// Fingerprint is a hash over the rows of every catalog that Read reads. Equal fingerprints, one inside the snapshot of a
+// Fingerprint is a hash, 32 hex digits, over the rows of every catalog that Read reads. Equal fingerprints, one inside the snapshot of a
 // Read and one taken with a fresh snapshot after it, mean that no DDL committed in between.
 //
 // Rows count by oid and xmin, that is by version. pg_class counts by the columns that DDL sets: TRUNCATE, VACUUM FULL and
-// CLUSTER give a table new files and so a new row of pg_class, and change nothing that a model holds but Table.FileNode.
+// CLUSTER give a table new files and so a new row of pg_class, and change nothing that a model holds but Table.FileNode; of what
+// has no file the version counts too.
 // Temporary objects and what pgrecall made do not count, nor do the globals: what Read tells of them is as of the snapshot
 // whatever happens meanwhile. Of roles the names count, for functions of the server answer with the latest, and only of
 // roles that the database names: others come and go all the time. Nor do large objects: applications make them all the
@@ -34,13 +35,14 @@ func Fingerprint(ctx context.Context, q Querier) (string, error) {
 	for _, row := range rows {
 		fmt.Fprintf(h, "%s %d %s\n", row.Catalog, row.Rows, row.Sum)
 	}
-	return hex.EncodeToString(h.Sum(nil)), nil
+	return hex.EncodeToString(h.Sum(nil)[:16]), nil
 }
 
 // The roles that objects and settings of this database name: as pg_shdepend knows them, and those that it does not list
 // (https://www.postgresql.org/docs/current/catalog-pg-shdepend.html: none for what initdb made; initial privileges since 17 alone).
 const rolesHere = `pg_roles x CROSS JOIN (SELECT oid FROM pg_database WHERE datname = current_database()) here
 	WHERE x.oid < 16384 OR x.oid IN (SELECT d.refobjid FROM pg_shdepend d WHERE d.refclassid = 'pg_authid'::regclass
+			AND NOT (d.classid = 'pg_class'::regclass AND EXISTS (SELECT FROM pg_class t WHERE t.oid = d.objid AND t.relpersistence = 't'))
 			AND (d.dbid = here.oid OR d.classid = 'pg_database'::regclass AND d.objid = here.oid))
 		OR x.oid IN (SELECT s.setrole FROM pg_db_role_setting s WHERE s.setdatabase = here.oid)
 		OR x.oid IN (SELECT unnest(ARRAY[a.grantor, a.grantee]) FROM pg_init_privs p, aclexplode(p.initprivs) a)`
@@ -48,7 +50,7 @@ const rolesHere = `pg_roles x CROSS JOIN (SELECT oid FROM pg_database WHERE datn
 func (r *reader) fingerprintSQL() string {
 	class := []string{"c.oid", "c.relname", "c.relnamespace", "c.reltype", "c.reloftype", "c.relowner", "c.relam", "c.reltablespace",
 		"c.relpersistence", "c.relkind", "c.relnatts", "c.relrowsecurity", "c.relforcerowsecurity", "c.relispopulated",
-		"c.relreplident", "c.relispartition", "c.relacl", "c.reloptions", "c.relpartbound"}
+		"c.relreplident", "c.relispartition", "c.relacl", "c.reloptions", "c.relpartbound", "CASE WHEN c.relkind IN ('v', 'c', 'f', 'p') THEN c.xmin END"}
 	// Rows are told apart by key and xmin; the sum does not depend on their order.
 	parts := []struct{ catalog, key, from string }{
 		{"pg_class", strings.Join(class, ", "), "pg_class c JOIN rel ON rel.oid = c.oid"},
