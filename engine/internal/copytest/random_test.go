@@ -92,20 +92,7 @@ func (m *rewrites) run() string {
 			statements = append(statements, m.write())
 		}
 	}
-	if m.IntN(3) == 0 {
-		sql := "BEGIN; " + strings.Join(statements, "; ") + "; COMMIT"
-		if _, err := m.main.Exec(m.t.Context(), sql, pgx.QueryExecModeSimpleProtocol); err != nil {
-			_, _ = m.main.Exec(m.t.Context(), "ROLLBACK")
-			return "rolled back: " + sql
-		}
-		return sql
-	}
-	for i, sql := range statements {
-		if _, err := m.main.Exec(m.t.Context(), sql, pgx.QueryExecModeSimpleProtocol); err != nil {
-			statements[i] = "-- " + sql
-		}
-	}
-	return strings.Join(statements, ";\n")
+	return enginetest.Run(m.t, m.main, statements, m.IntN(3) == 0)
 }
 
 // other begins, goes on with or ends a transaction beside.

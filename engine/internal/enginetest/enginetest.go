@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/pgrecall/pgrecall/engine"
 	"github.com/pgrecall/pgrecall/engine/internal/pgtest"
 	"github.com/pgrecall/pgrecall/engine/pgtemp"
@@ -113,4 +114,24 @@ func difference(want, got string) string {
 		}
 	}
 	return strings.Join(out, "\n")
+}
+
+// Run executes statements, many of which may fail, together in one transaction or each in its own, and returns their text with those that were
+// not kept as comments.
+func Run(t *testing.T, conn *pgx.Conn, statements []string, together bool) string {
+	t.Helper()
+	if together {
+		sql := "BEGIN; " + strings.Join(statements, "; ") + "; COMMIT"
+		if _, err := conn.Exec(t.Context(), sql, pgx.QueryExecModeSimpleProtocol); err != nil {
+			_, _ = conn.Exec(t.Context(), "ROLLBACK")
+			return "-- rolled back: " + sql
+		}
+		return sql
+	}
+	for i, sql := range statements {
+		if _, err := conn.Exec(t.Context(), sql, pgx.QueryExecModeSimpleProtocol); err != nil {
+			statements[i] = "-- " + sql
+		}
+	}
+	return strings.Join(statements, ";\n")
 }

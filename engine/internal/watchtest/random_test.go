@@ -78,20 +78,7 @@ func (m migrations) run(t *testing.T, conn *pgx.Conn, ddl bool) string {
 			statements = append(statements, m.write())
 		}
 	}
-	if m.IntN(3) == 0 {
-		sql := "BEGIN; " + strings.Join(statements, "; ") + "; COMMIT"
-		if _, err := conn.Exec(t.Context(), sql, pgx.QueryExecModeSimpleProtocol); err != nil {
-			_, _ = conn.Exec(t.Context(), "ROLLBACK")
-			return "-- " + sql
-		}
-		return sql
-	}
-	for i, sql := range statements {
-		if _, err := conn.Exec(t.Context(), sql); err != nil {
-			statements[i] = "-- " + sql
-		}
-	}
-	return strings.Join(statements, ";\n")
+	return enginetest.Run(t, conn, statements, m.IntN(3) == 0)
 }
 
 // TestRandomMigrationsAreNeverRestoredWrongly restores moments between random statements, with looks and snapshots now and then: each is

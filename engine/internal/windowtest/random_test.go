@@ -81,20 +81,7 @@ func (m migrations) run(t *testing.T, conn *pgx.Conn) (text string) {
 			statements = append(statements, m.write())
 		}
 	}
-	if m.IntN(3) == 0 {
-		sql := "BEGIN; " + strings.Join(statements, "; ") + "; COMMIT"
-		if _, err := conn.Exec(t.Context(), sql, pgx.QueryExecModeSimpleProtocol); err != nil {
-			_, _ = conn.Exec(t.Context(), "ROLLBACK")
-			return "rolled back: " + sql
-		}
-		return sql
-	}
-	for i, sql := range statements {
-		if _, err := conn.Exec(t.Context(), sql); err != nil {
-			statements[i] = "-- " + sql
-		}
-	}
-	return strings.Join(statements, ";\n")
+	return enginetest.Run(t, conn, statements, m.IntN(3) == 0)
 }
 
 // TestRandomMigrationsAreCrossedOrRefused restores moments between random migrations: each is exact, or refused because the
