@@ -74,9 +74,15 @@ func TestAReplicaIdentitySwitchedToAndFro(t *testing.T) {
 
 	// To and fro in one transaction that writes under both: which change was made under which is not in the log.
 	s.do("BEGIN; " + swap + "; ALTER TABLE pets REPLICA IDENTITY FULL; " + swap + "; ALTER TABLE pets REPLICA IDENTITY DEFAULT; " + swap + "; COMMIT")
+	between := enginetest.MomentOf(t, s.db, "to and fro in one transaction")
 	enginetest.Drain(t, s.place, s.db)
-	_, err := engine.Restore(t.Context(), engine.RestoreOptions{Place: s.place, To: pgtest.NewDatabase(t, server)})
+	_, err := engine.Restore(t.Context(), engine.RestoreOptions{Place: s.place, To: pgtest.NewDatabase(t, server),
+		Target: engine.Target{Kind: engine.TargetLSN, LSN: between.LSN}})
 	pgtest.ErrorContains(t, err, "public.pets", "changed its form and changed it back", "nearest exact point before: --before-xid")
+	s.do(swap)
+	copied := enginetest.MomentOf(t, s.db, "copied since")
+	enginetest.Drain(t, s.place, s.db)
+	copied.Restores(t, server, s.place)
 }
 
 func Test1600Columns(t *testing.T) {
