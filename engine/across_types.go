@@ -7,8 +7,8 @@ import (
 	"github.com/pgrecall/pgrecall/wal"
 )
 
-// typeForms are what the text of values of a type depends on, as far as the log has been read: an enum's labels, and the types of a
-// composite type's attributes.
+// typeForms are what the text of values of a type depends on, as far as the log has been read: an enum's labels, and the numbers and
+// types of a composite type's attributes: one dropped and another added for it are not the same.
 type typeForms map[uint32]typeForm
 
 type typeForm struct {
@@ -20,6 +20,7 @@ type typeForm struct {
 }
 
 type typePart struct {
+	attnum int16
 	typ    uint32
 	typmod int32
 }
@@ -30,7 +31,7 @@ func newTypeForms(c *catalog.Catalog) typeForms {
 		t := &c.Types[i]
 		f := typeForm{kind: t.Kind, labels: t.Labels}
 		for _, column := range t.Columns {
-			f.parts = append(f.parts, typePart{column.Type, column.Typmod})
+			f.parts = append(f.parts, typePart{column.Attnum, column.Type, column.Typmod})
 		}
 		forms[t.OID] = f
 	}
@@ -60,7 +61,7 @@ func (f typeForms) take(t *wal.DDLType) (same bool) {
 	}
 	for _, a := range t.Attributes {
 		if !a.Dropped {
-			now.parts = append(now.parts, typePart{a.Type, a.Typmod})
+			now.parts = append(now.parts, typePart{a.Attnum, a.Type, a.Typmod})
 		}
 	}
 	same = true

@@ -94,7 +94,7 @@ func (c *crossing) hinders(s *statement) (bool, string) {
 		return true, fmt.Sprintf("an unreadable DDL message (%v)", s.broken)
 	case tampers(&s.DDL):
 		return true, "the publication pgrecall was changed, so that changes may be missing from there on: " + c.describe(s, nil)
-	case s.Internal || s.RefreshOnly():
+	case !s.ChangesCatalog():
 		return false, ""
 	}
 	tables := c.touched(s)

@@ -140,9 +140,16 @@ func changesCatalog(content string) bool {
 	return err != nil || d.ChangesCatalog()
 }
 
+// Idle reports whether an ALTER found nothing to alter, as with IF EXISTS or ALL IN TABLESPACE: the event trigger was told of no command at
+// all. pg_event_trigger_ddl_commands leaves out only what came without an object (src/backend/commands/event_trigger.c).
+func (d DDL) Idle() bool {
+	return d.Incomplete && strings.HasPrefix(d.Tag, "ALTER ") && d.Error == "" &&
+		len(d.Objects) == 0 && len(d.Tables) == 0 && len(d.Types) == 0 && len(d.Dropped) == 0
+}
+
 // ChangesCatalog reports whether the catalog that a backup knows is another after the command: it is no DDL of pgrecall's own,
-// and did more than to fill a materialized view.
-func (d DDL) ChangesCatalog() bool { return !d.Internal && !d.RefreshOnly() }
+// and did more than to fill a materialized view, or nothing.
+func (d DDL) ChangesCatalog() bool { return !d.Internal && !d.RefreshOnly() && !d.Idle() }
 
 // TouchedTables returns the oids of all tables that the command made, altered, rewrote or dropped, by themselves or
 // through a type or a parent, each once. An Incomplete message may lack some: it may have touched any.

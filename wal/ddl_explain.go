@@ -44,7 +44,7 @@ type announcement struct {
 // touched anything.
 func (a *Announcements) Add(xid uint64, message string) {
 	d, err := ParseDDL(message)
-	if d.Internal || d.RefreshOnly() || !d.Incomplete && (d.Tag == "COMMENT" || d.Tag == "SECURITY LABEL") {
+	if err == nil && d.Idle() || d.Internal || d.RefreshOnly() || !d.Incomplete && (d.Tag == "COMMENT" || d.Tag == "SECURITY LABEL") {
 		return // these write nothing that a form stands for
 	}
 	a.add(announcement{

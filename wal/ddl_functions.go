@@ -251,8 +251,9 @@ BEGIN
          array_agg(d.objid) FILTER (WHERE d.object_type = 'table'),
          bool_or(d.object_type = 'index'),
          bool_and(d.schema_name IS NOT DISTINCT FROM 'pgrecall'
-           OR d.address_names[1] = 'pgrecall' OR d.object_identity LIKE 'pgrecall%'
-              AND d.object_type IN ('publication', 'event trigger', 'schema'))
+           OR d.address_names[1] = 'pgrecall' AND d.object_type IN ('table column', 'table constraint', 'default value', 'trigger', 'rule', 'policy')
+           OR d.object_identity = 'pgrecall' AND d.object_type IN ('publication', 'schema')
+           OR d.object_type = 'event trigger' AND d.object_identity IN ('pgrecall_ddl_command_end', 'pgrecall_sql_drop', 'pgrecall_table_rewrite'))
   INTO dropped, tables, gone, indexes, own
   FROM pg_event_trigger_dropped_objects() d
   WHERE NOT d.is_temporary AND d.address_names[1] IS DISTINCT FROM 'pg_temp' AND d.object_type <> 'toast table';

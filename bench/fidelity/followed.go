@@ -66,8 +66,14 @@ func (t *trial) followRegression(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("stream: %w", err)
 	}
-	if _, err := engine.Uninstall(ctx, engine.UninstallOptions{Place: place, DB: db}); err != nil {
+	removed, err := engine.Uninstall(ctx, engine.UninstallOptions{Place: place, DB: db})
+	if err != nil {
 		return "", fmt.Errorf("uninstall: %w", err)
+	}
+	for _, left := range removed.Left {
+		if _, err := conn.Exec(ctx, left.SQL); err != nil {
+			return "", fmt.Errorf("%s: %w", left.What, err)
+		}
 	}
 	t.followed = &shot{place: place, target: engine.Target{Kind: engine.TargetLSN, LSN: drained.To}}
 	t.tests = fmt.Sprintf("regression tests: %d run; without anybody following %d failed %s", tests.Run, len(alone.Failed), strings.Join(alone.Failed, " "))

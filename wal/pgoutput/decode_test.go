@@ -277,6 +277,7 @@ func FuzzStreamed(f *testing.F) {
 	for _, v := range vectors(f, streamedFile) {
 		f.Add(v.raw)
 	}
+	f.Add([]byte("M\x00\x00\x00\x00\x0100000000\x00\x00\x00\x00\a0000000"))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		xid, rest, err := Streamed(b)
 		if err != nil {

@@ -63,7 +63,9 @@ func Streamed(b []byte) (xid uint32, rest []byte, err error) {
 	r := reader{b: b, off: 1}
 	switch b[0] {
 	case KindRelation, KindType, KindInsert, KindUpdate, KindDelete, KindTruncate, KindLogicalMessage:
-		xid = r.uint32("xid")
+		if xid = r.uint32("xid"); r.err == nil && xid == 0 {
+			r.fail(1, "xid", "0 is of no transaction")
+		}
 	default:
 		r.fail(0, "kind", "not a kind of message within a block")
 	}

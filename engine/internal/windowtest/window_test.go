@@ -214,3 +214,43 @@ func TestExtensionsAreCrossed(t *testing.T) {
 		"CREATE EXTENSION hstore; ALTER TABLE bags ADD h hstore; UPDATE bags SET h = 'id=>3' WHERE id = 3",
 	)
 }
+
+// TestWhatFindsNothingToAlterHindersNothing: the event triggers fire for it, and are told of no command.
+func TestWhatFindsNothingToAlterHindersNothing(t *testing.T) {
+	place, db := enginetest.Protect(t, server, pets...)
+	enginetest.Drain(t, place, db)
+	pgtest.Exec(t, db, "ALTER TABLE IF EXISTS nosuch ADD a int", "ALTER TABLE IF EXISTS nosuch RENAME TO other", "ALTER VIEW IF EXISTS nosuch SET SCHEMA pg_catalog",
+		"ALTER SEQUENCE IF EXISTS nosuch RESTART", "ALTER TABLE ALL IN TABLESPACE pg_default OWNED BY pg_monitor SET TABLESPACE pg_default", "CREATE TABLE IF NOT EXISTS pets ()",
+		"DROP TABLE IF EXISTS nosuch", "UPDATE pets SET legs = 2 WHERE id < 10")
+	m := enginetest.MomentOf(t, db, "nothing altered")
+	drainOnly(t, place, db)
+	m.Restores(t, server, place)
+	pgtest.Exec(t, db, "ALTER TABLE pets ADD tail bool", "ALTER TABLE IF EXISTS nosuch ADD a int", "UPDATE pets SET tail = true")
+	m = enginetest.MomentOf(t, db, "between")
+	enginetest.Drain(t, place, db)
+	pgtest.Exec(t, db, "ALTER TABLE IF EXISTS nosuch ADD a int", "CREATE TABLE last_of_all ()")
+	enginetest.Drain(t, place, db)
+	m.Restores(t, server, place)
+}
+
+// TestObjectsWithNamesLikePgrecallsAreTheUsers, and go when they are dropped.
+func TestObjectsWithNamesLikePgrecallsAreTheUsers(t *testing.T) {
+	acrossAll(t, append(slices.Clone(pets), "CREATE SCHEMA pgrecall_reports", "CREATE SCHEMA pgrecallx", "CREATE FOREIGN DATA WRAPPER f",
+		"CREATE SERVER pgrecall FOREIGN DATA WRAPPER f", "CREATE PUBLICATION pgrecall_users", "CREATE FOREIGN DATA WRAPPER pgrecall"),
+		"DROP SCHEMA pgrecall_reports", "UPDATE pets SET legs = 1 WHERE id = 1; DROP SCHEMA pgrecallx", "DROP SERVER pgrecall", "DROP PUBLICATION pgrecall_users",
+		"DROP FOREIGN DATA WRAPPER pgrecall; DELETE FROM pets WHERE id = 2")
+}
+
+// TestAnAttributeThatAnotherReplacedHasNoValues: the log holds values with those of the first.
+func TestAnAttributeThatAnotherReplacedHasNoValues(t *testing.T) {
+	place, db := enginetest.Protect(t, server, append(slices.Clone(pets), "CREATE TYPE size AS (a int)", "CREATE TABLE sizes (id int PRIMARY KEY, s size)", "INSERT INTO sizes VALUES (1, '(1)')")...)
+	pgtest.Exec(t, db, "CREATE TABLE made AS SELECT '(7)'::size AS s", "ALTER TYPE size DROP ATTRIBUTE a, ADD ATTRIBUTE b int", "UPDATE pets SET legs = 0")
+	between := enginetest.MomentOf(t, db, "replaced")
+	enginetest.Drain(t, place, db)
+	_, err := engine.Restore(t.Context(), engine.RestoreOptions{Place: place, To: pgtest.NewDatabase(t, server), Target: engine.Target{Kind: engine.TargetLSN, LSN: between.LSN}})
+	pgtest.ErrorContains(t, err, "ALTER TYPE", "altered a type", "--before-xid")
+	pgtest.Exec(t, db, "INSERT INTO sizes VALUES (2, '(2)')")
+	copied := enginetest.MomentOf(t, db, "copied since")
+	enginetest.Drain(t, place, db)
+	copied.Restores(t, server, place)
+}
