@@ -1,6 +1,11 @@
 package fidelity
 
-import "regexp"
+import (
+	"fmt"
+	"math"
+	"regexp"
+	"slices"
+)
 
 // explained are the differences that are accepted whatever other tools do, with the reason.
 func explained() map[Item]string {
@@ -40,6 +45,36 @@ func acceptNewer(d []Difference, from, to int) {
 			d[i].Why = "a NOT NULL is a constraint with a name there, which children inherit" // which columns have one is compared by itself
 		}
 	}
+}
+
+// acceptFollowed says which differences of what was restored from the log alone are its limits. left is what the restore said that it
+// leaves out.
+func acceptFollowed(d []Difference, left []string) {
+	for i := range d {
+		switch d[i].Item.Kind {
+		case LargeObject:
+			if d[i].Got == "" {
+				d[i].Why = "large objects are as of the snapshot, which was of an empty database"
+			}
+		case Sequence:
+			if lastValue(d[i].Got) >= lastValue(d[i].Want) {
+				d[i].Why = "sequences are sampled, and come back at or beyond what was given"
+			}
+		case Rows:
+			if slices.Contains(left, "changes of table "+d[i].Item.Name+" after the snapshot: unlogged tables are not in the log") {
+				d[i].Why = "unlogged tables are as of the snapshot, and the restore says so"
+			}
+		}
+	}
+}
+
+// lastValue is that of a sequence's state; one below all if there is none.
+func lastValue(state string) int64 {
+	var n int64
+	if _, err := fmt.Sscanf(state, "last value %d", &n); err != nil {
+		return math.MinInt64
+	}
+	return n
 }
 
 // multirangesOwner is the statement for multirange types that have not their range's owner, or privileges of their own.

@@ -77,7 +77,10 @@ func (t *trial) followRegression(ctx context.Context) (string, error) {
 	}
 	t.followed = &shot{place: place, target: engine.Target{Kind: engine.TargetLSN, LSN: drained.To}}
 	t.tests = fmt.Sprintf("regression tests: %d run; without anybody following %d failed %s", tests.Run, len(alone.Failed), strings.Join(alone.Failed, " "))
-	t.unlike, err = otherOutput(filepath.Join(alone.Dir, "results"), filepath.Join(tests.Dir, "results"))
+	if t.unlike, err = otherOutput(filepath.Join(alone.Dir, "results"), filepath.Join(tests.Dir, "results")); err != nil {
+		return "", err
+	}
+	t.baseline, err = t.piped(ctx, name, t.major, t.server)
 	return name, err
 }
 

@@ -283,6 +283,9 @@ func (t *trial) compare(ctx context.Context, r *Result, from, to string, whole b
 	}
 	r.Differences = differences(r.Source, got)
 	accept(r.Differences, t.baseline)
+	if t.Follow {
+		acceptFollowed(r.Differences, r.LeftOut)
+	}
 	return nil
 }
 
