@@ -2,6 +2,7 @@ package wal
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"math/rand/v2"
 	"os"
@@ -73,7 +74,7 @@ func TestTransactionsUnderWayShareTheirMemory(t *testing.T) {
 		if err := s.startBlock(&pgoutput.StreamStart{XID: xid + 1, First: true}); err != nil {
 			t.Fatal(err)
 		}
-		row[4] = byte(xid)
+		binary.BigEndian.PutUint32(row[1:], xid+1)
 		if err := s.within(row); err != nil {
 			t.Fatal(err)
 		}
