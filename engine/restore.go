@@ -181,13 +181,15 @@ type RestoreResult struct {
 	Phases       []Phase `json:"phases"`
 	// NotDone are statements that failed and that the restored database can do without, each with what follows from that.
 	NotDone []string `json:"not_done,omitempty"`
+	// Contradicted are constraints and indexes that the rows contradict, and what needs them, each with what became of it.
+	Contradicted []string `json:"contradicted,omitempty"`
 	// PutBack is SQL that puts missing rows from the copies (IntoSchema, Rename) back into the live tables.
 	PutBack []string `json:"put_back,omitempty"`
 }
 
 // Restore brings tables, or everything, to a recovery point in the target. The whole plan is computed and checked
 // before anything changes there; a refusal changes nothing. No UPDATE is ever sent, and DELETE to the configuration tables of
-// extensions only.
+// extensions only. Where restored rows contradict constraints, all else is restored, and it returns the result with an ErrIntegrity.
 func Restore(ctx context.Context, o RestoreOptions) (*RestoreResult, error) {
 	if err := o.check(); err != nil {
 		return nil, err
@@ -211,7 +213,7 @@ func Restore(ctx context.Context, o RestoreOptions) (*RestoreResult, error) {
 		}
 	}
 	r.result.Plan, r.result.Reached, r.result.Reading = r.plan, r.past.reached, r.opened.reading()
-	return r.result, nil
+	return r.result, r.contradictions()
 }
 
 // check finds what makes no sense as asked.
@@ -270,7 +272,7 @@ type restore struct {
 	// proving: it only finds out whether a target can be reached.
 	proving bool
 
-	notDone sync.Mutex // guards result.NotDone
+	notDone sync.Mutex // guards result.NotDone and result.Contradicted
 }
 
 func newRestore(o RestoreOptions) *restore {

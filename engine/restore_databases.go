@@ -234,12 +234,12 @@ func (a *databasesRestore) run(ctx context.Context) (*RestoreDatabasesResult, er
 			d.Error = err.Error()
 			a.result.Failed++
 			failed = append(failed, o.into)
-			a.tracer.Note(Note{LevelAlert, fmt.Sprintf("database %q is not restored: %v", o.into, err)})
+			a.tracer.Note(Note{LevelAlert, fmt.Sprintf("database %q is not restored in whole: %v", o.into, err)})
 		}
 		a.result.Databases = append(a.result.Databases, d)
 	}
 	if a.result.Failed > 0 {
-		return a.result, fmt.Errorf("%d of %d databases are not restored: %s", a.result.Failed, len(a.each), strings.Join(failed, ", "))
+		return a.result, fmt.Errorf("%d of %d databases are not restored in whole: %s", a.result.Failed, len(a.each), strings.Join(failed, ", "))
 	}
 	return a.result, nil
 }

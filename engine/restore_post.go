@@ -135,10 +135,14 @@ func (r *restore) runStatements(ctx context.Context, q *statementQueue, without 
 		}
 		s := &q.statements[i]
 		if err := r.execute(ctx, conn, s); err != nil {
-			if s.Optional == "" || ctx.Err() != nil || conn.IsClosed() {
+			if ctx.Err() != nil || conn.IsClosed() {
 				return err
 			}
-			without(i, err)
+			if s.Optional != "" {
+				without(i, err)
+			} else if err := r.contradicted(ctx, conn, s, err); err != nil {
+				return err
+			}
 		}
 		did()
 		q.did(i)

@@ -158,7 +158,8 @@ func (j *judge) drop(ctx context.Context, database string) error {
 // whole restores everything into an empty database and returns what is wrong with it.
 func (j *judge) whole(ctx context.Context, p *point, to, dir string) ([]string, error) {
 	result, err := engine.Restore(ctx, engine.RestoreOptions{Place: j.run.place(), To: to, Target: p.target, Jobs: 2})
-	if err != nil {
+	contradicted := result != nil && len(result.Contradicted) > 0
+	if err != nil && !contradicted {
 		return refusal(ctx, "restore", err)
 	}
 	s, err := connect(ctx, to, truthSettings())
@@ -185,12 +186,26 @@ func (j *judge) whole(ctx context.Context, p *point, to, dir string) ([]string, 
 	if err != nil {
 		return nil, err
 	}
-	failures = append(failures, compareObjects(p.truth.objects, objects)...)
+	differences := compareObjects(p.truth.objects, objects)
+	if contradicted && len(failures) == 0 {
+		// The rows are the source's, to a byte: it was there that they contradicted the constraint.
+		differences = unvalidated(differences)
+		j.contradicted(p, result.Contradicted)
+	}
+	failures = append(failures, differences...)
 	if len(failures) > 0 {
 		failures = append(failures, fmt.Sprintf("from snapshot %s", result.Plan.Snapshot))
 		return failures, nil
 	}
 	return behind(ctx, s)
+}
+
+// contradicted takes a point into the report whose rows contradict constraints of the source.
+func (j *judge) contradicted(p *point, constraints []string) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.report.Contradicted++
+	j.run.logf("the source's own rows contradict its constraints at %s: %q", p.name, constraints)
 }
 
 // rowsOf shows the rows of the table that a difference names.

@@ -89,6 +89,8 @@ type Report struct {
 	// Points is the number of recovery targets tried. Restored of them were equal whole, TablesRestored with one table alone;
 	// Refused were refused by the planner. Without DDL that is a failure.
 	Points, Restored, TablesRestored, Refused int
+	// Contradicted is the number of points, among those restored equal, at which the source's rows contradicted its own constraints.
+	Contradicted int
 	// OfKind and RefusedOfKind count the same points by how they were chosen, Reasons the refusals by why.
 	OfKind, RefusedOfKind [pointKinds]int
 	Reasons               map[string]int
@@ -120,6 +122,9 @@ func (r Report) String() string {
 	fmt.Fprintf(&b, "  %d transactions committed, %d rolled back; %d snapshots; killed: stream %d times, snapshot %d times, the server "+
 		"%d times; %d moments without a truth\n",
 		r.Committed, r.RolledBack, r.Snapshots, r.StreamKills, r.SnapshotKills, r.Crashes, r.Disturbed)
+	if r.Contradicted > 0 {
+		fmt.Fprintf(&b, "  at %d points the source's own rows contradicted its constraints\n", r.Contradicted)
+	}
 	if r.Options.DDL {
 		for kind, what := range []string{"at random moments", "beside single migrations", "in bursts of migrations", "once more from the first snapshot"} {
 			fmt.Fprintf(&b, "  %s: %d points, %d refused\n", what, r.OfKind[kind], r.RefusedOfKind[kind])

@@ -55,10 +55,10 @@ is checked first; what exists on the target is never touched unless --clean says
 				return errors.Join(s.result(r, func(w io.Writer) error { return printRestores(w, r) }), err)
 			}
 			r, err := engine.Restore(cmd.Context(), o)
-			if err != nil {
+			if r == nil {
 				return err
 			}
-			return s.result(r, func(w io.Writer) error { return printRestore(w, r) })
+			return errors.Join(err, s.result(r, func(w io.Writer) error { return printRestore(w, r) }))
 		},
 	}
 	f := c.Flags()
@@ -165,6 +165,9 @@ func printRestore(w io.Writer, r *engine.RestoreResult) error {
 	printLeftOut(w, r.Plan)
 	for _, what := range r.NotDone {
 		fmt.Fprintf(w, "NOT done: %s\n", oneLine(what))
+	}
+	for _, what := range r.Contradicted {
+		fmt.Fprintf(w, "contradicted by rows: %s\n", oneLine(what))
 	}
 	if len(r.PutBack) > 0 {
 		fmt.Fprintln(w, "to put missing rows back into the live tables:")

@@ -309,10 +309,13 @@ func (p *planner) addForeignKey(f *tableForm, k *Constraint) {
 	locks := append(p.family(f.t.OID), p.family(k.References)...)
 	slices.Sort(locks)
 	locks = slices.Compact(locks)
-	p.addAt(StageForeignKeys, Statement{Kind: "FK CONSTRAINT", Name: k.Name + " on " + f.name.String(), OID: k.OID, Table: f.t.OID,
-		Bytes: f.t.Bytes, Locks: locks,
+	s := Statement{Kind: "FK CONSTRAINT", Name: k.Name + " on " + f.name.String(), OID: k.OID, Table: f.t.OID, Bytes: f.t.Bytes, Locks: locks,
 		undo: "ALTER TABLE IF EXISTS " + only + f.name.SQL() + " DROP CONSTRAINT IF EXISTS " + QuoteIdent(k.Name),
-		SQL:  "ALTER TABLE " + only + f.name.SQL() + " ADD CONSTRAINT " + QuoteIdent(k.Name) + " " + definition})
+		SQL:  "ALTER TABLE " + only + f.name.SQL() + " ADD CONSTRAINT " + QuoteIdent(k.Name) + " " + definition}
+	if f.t.Kind != "p" {
+		s.Unchecked = s.SQL + " NOT VALID"
+	}
+	p.addAt(StageForeignKeys, s)
 }
 
 // refersToNoRows says that a table gets rows which refer to a table some of whose rows it will not find.

@@ -56,6 +56,8 @@ type Statement struct {
 	Secret bool
 	// Optional, if not empty, says what it means for the restored database if the statement fails: a restore goes on.
 	Optional string
+	// Unchecked, if not empty, is SQL in the place of one that rows which are there contradict: it leaves them as they are.
+	Unchecked string
 	// Until, if not 0, is the version, as in server_version_num, from which servers have no such thing: there the statement does
 	// nothing, and Optional says what that means.
 	Until int
