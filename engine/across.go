@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"slices"
 
 	"github.com/pgrecall/pgrecall/engine/internal/plan"
 	"github.com/pgrecall/pgrecall/engine/internal/trail"
@@ -18,6 +19,8 @@ type across struct {
 	snapshot, target map[uint32]*catalog.Table
 	trails           map[uint32]*trail.Trail
 	conflicts        map[uint32]*conflict
+	// unseen are the statements before the target that the version does not see; none, unless only some tables are restored.
+	unseen []statement
 	// objects is the snapshot's catalog.
 	objects *catalog.Catalog
 	// truncated are the transactions that emptied a table, which gives it another file.
@@ -28,6 +31,7 @@ type across struct {
 func (p *history) cross(ctx context.Context, version *plan.Base, snapshot, target *catalog.Catalog, samples *format.Body) error {
 	a := &across{version: version, snapshot: tablesOf(snapshot), target: tablesOf(target), trails: map[uint32]*trail.Trail{}, conflicts: map[uint32]*conflict{},
 		objects: snapshot, truncated: map[uint32][]uint64{}}
+	a.unseen = slices.DeleteFunc(p.altering(), func(s statement) bool { return version.Envelope.Groups[0].Visibility.Sees(s.txn.XID) })
 	p.across = a
 	if err := p.followTables(ctx, func(uint32) bool { return true }); err != nil {
 		return err

@@ -99,6 +99,7 @@ func sightOf(b *plan.Base, altering []statement) sight {
 }
 
 // catalogAt returns the base whose catalog is that of the target; nil: there is none, and p.nearest tells what is nearest to it.
+// For tables alone the nearest before may do: that is judged with the statements which it does not see.
 func (p *history) catalogAt(ctx context.Context) (*plan.Base, error) {
 	altering := p.altering()
 	n := len(altering)
@@ -150,7 +151,7 @@ func (p *history) catalogAt(ctx context.Context) (*plan.Base, error) {
 	p.nearest = &nearestPoints{after: after}
 	if before.seen >= 0 && before.seen < n {
 		point := p.pointBefore(altering[before.seen].txn)
-		p.nearest.before = &point
+		p.nearest.before, p.nearest.catalog = &point, before.base
 	}
 	return nil, nil
 }

@@ -28,7 +28,8 @@
 //
 // Between a snapshot and a target lies DDL. Its statements, as the log tells them, say what became of the tables, and
 // nothing exact of other objects: so Stream takes versions of the catalog, and the target gets the one that has seen the very DDL
-// which the target includes, judged by visibility. Tables are the same where their oids are, and their columns where the numbers
+// which the target includes, judged by visibility; where there is none, tables that no statement touched since the newest before it are
+// restored with that one. Tables are the same where their oids are, and their columns where the numbers
 // are (internal/trail): the log is folded in stretches of one form, and rows go through a chain of merges, from form to form.
 // What the log does not hold, such as the rows of a rewritten table, begins anew with a copy of that table which Stream takes at once
 // (copies.go, stream_copies.go); a point before the copy is refused by name, with the nearest exact points.

@@ -22,6 +22,8 @@ type crossing struct {
 	named  map[uint32]catalog.Name
 	// whole: all of the database, so that every object counts.
 	whole bool
+	// patterns are what chose the tables.
+	patterns []string
 	// lenient accepts objects as of the snapshot where no layout changed.
 	lenient bool
 	// rowless: no row of any table is restored.
@@ -30,17 +32,20 @@ type crossing struct {
 	empty map[uint32]bool
 	// reaches says whether what was asked for can be restored from another target; nil: that is not asked.
 	reaches func(context.Context, Target) bool
+	// tables are those of the catalog, once they were looked for.
+	tables map[uint32]*catalog.Table
 	// barriers are those of the wanted tables that have one, after the judgement.
 	barriers map[uint32]*barrier
 }
 
 // judge returns the statements whose effect is not included, or an ErrWindow that names the first that can not be crossed.
 func (c *crossing) judge(ctx context.Context) (notIncluded []string, err error) {
+	statements := c.past.statements
 	if c.past.across != nil {
-		return nil, c.judgeAcross(ctx)
+		statements = c.past.across.unseen
 	}
-	for i := range c.past.statements {
-		s := &c.past.statements[i]
+	for i := range statements {
+		s := &statements[i]
 		hinders, why := c.hinders(s)
 		if hinders {
 			return nil, c.refuse(ctx, s.txn, why, s.broken == nil && !tampers(&s.DDL) && !s.Incomplete)
@@ -48,6 +53,9 @@ func (c *crossing) judge(ctx context.Context) (notIncluded []string, err error) 
 		if why != "" {
 			notIncluded = append(notIncluded, why)
 		}
+	}
+	if c.past.across != nil {
+		return notIncluded, c.judgeAcross(ctx)
 	}
 	partitioned := c.partitioned()
 	for _, oid := range sortedKeys(c.past.tables) {
@@ -104,12 +112,34 @@ func (c *crossing) hinders(s *statement) (bool, string) {
 		return true, described + " (its message is incomplete: it may have touched any object)"
 	case c.whole && !c.lenient:
 		return true, described
+	case !c.whole && c.mayChoose(s):
+		return true, described + " (it may have made what was asked for)"
 	case !c.whole && len(tables) == 0:
 		return false, described
 	case !c.lenient:
 		return true, described
 	}
 	return c.changesLayout(s, tables), described
+}
+
+// mayChoose says whether a statement left a table that the patterns choose and that the catalog does not know, or by another name; or one
+// that may be a new partition of what is restored, as no message tells whose partition a table is.
+func (c *crossing) mayChoose(s *statement) bool {
+	patterns, err := parsePatterns(c.patterns)
+	if err != nil {
+		return true
+	}
+	if c.tables == nil {
+		c.tables = tablesOf(c.catalog)
+	}
+	return slices.ContainsFunc(s.Tables, func(t wal.DDLTable) bool {
+		known := c.tables[t.OID]
+		if known != nil && known.Schema == t.Schema && known.Name == t.Name {
+			return false
+		}
+		return known == nil && c.past.across != nil && c.partitioned() ||
+			slices.ContainsFunc(patterns, func(p *catalog.Pattern) bool { return p.Match(t.Schema, t.Name) })
+	})
 }
 
 // tampers says whether a statement was somebody's change of our publication, which the log does not otherwise show.

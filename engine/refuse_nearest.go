@@ -37,7 +37,11 @@ func (t Target) flag() string {
 }
 
 // nearestPoints are the points around a target, of whose catalog there is no version, that have one; nil: there is none.
-type nearestPoints struct{ before, after *exactPoint }
+type nearestPoints struct {
+	before, after *exactPoint
+	// catalog is that of the point before.
+	catalog *plan.Base
+}
 
 // pointBefore is the last point before a transaction.
 func (p *history) pointBefore(txn format.Transaction) exactPoint {

@@ -54,7 +54,7 @@ func (r *restore) choose(ctx context.Context) (err error) {
 		return usagef("%w", err)
 	}
 	question := crossing{past: r.past, catalog: r.catalog, wanted: map[uint32]*format.TableData{}, named: r.script.Tables,
-		whole: options.Tables == nil, reaches: r.reaches, lenient: r.o.CatalogOfSnapshot, empty: r.rowless, rowless: r.o.Scope == RestoreSchemaOnly}
+		whole: options.Tables == nil, patterns: r.o.Tables, reaches: r.reaches, lenient: r.o.CatalogOfSnapshot, empty: r.rowless, rowless: r.o.Scope == RestoreSchemaOnly}
 	if r.proving {
 		question.reaches = nil
 	}
@@ -157,6 +157,12 @@ func (r *restore) date(ctx context.Context, c plan.Choice, body *format.Body) (e
 		return nil
 	}
 	version, err := r.past.catalogAt(ctx)
+	if n := r.past.nearest; version == nil && err == nil && n.catalog != nil && len(r.o.Tables)+len(r.o.Rename) > 0 {
+		var noted bool
+		if noted, err = r.held.noted(ctx, &plan.Choice{Base: n.catalog}); noted {
+			version = n.catalog
+		}
+	}
 	if version == nil || err != nil || version == c.Base || r.past.dated() && version.Envelope.Globals == c.Base.Envelope.Globals {
 		return err
 	}

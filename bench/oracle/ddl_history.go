@@ -37,7 +37,7 @@ type record struct {
 	xid   uint64 // 0: before the first migration
 	what  string
 	burst bool
-	// silent: its transaction wrote nothing, so that the log does not have it.
+	// silent: its transaction wrote nothing that is logged, so that the log may not have it.
 	silent bool
 	// objects are nil if they could not be read.
 	objects objects
@@ -128,7 +128,7 @@ func (h *ddlHistory) ownTruth() *truth {
 // record keeps the catalog, and the rows of the tables that only the migrator writes, as they are now; h.mu is held.
 func (m *migrator) record(ctx context.Context, what string, burst bool, xid string) error {
 	h := m.history
-	r := record{what: brief(what), burst: burst}
+	r := record{what: brief(what), burst: burst, silent: strings.HasPrefix(what, "temporary table")}
 	if _, err := fmt.Sscan(xid, &r.xid); err != nil {
 		return err
 	}

@@ -67,6 +67,42 @@ func TestTheNearestPointsAroundAStatementAreExact(t *testing.T) {
 	}
 }
 
+// TestOneTableAmidStatementsOnOthersIsExact: where no version of the catalog is the target's, the one before it does for tables that no
+// statement since concerns, changed as they are since the snapshot.
+func TestOneTableAmidStatementsOnOthersIsExact(t *testing.T) {
+	place, db := enginetest.Protect(t, server, "CREATE TABLE users (id int PRIMARY KEY, name text)", "INSERT INTO users SELECT i, 'u' FROM generate_series(1, 100) i",
+		"CREATE TYPE mood AS ENUM ('sad')", "CREATE TABLE moods (id int PRIMARY KEY, m mood)", "CREATE TABLE days (d int) PARTITION BY LIST (d)", "CREATE TABLE d1 PARTITION OF days FOR VALUES IN (1)")
+	pgtest.Exec(t, db, "ALTER TABLE users ADD born int DEFAULT 1990; UPDATE users SET born = id WHERE id < 50", "ALTER TABLE moods ADD note text", "ALTER TABLE days ADD note text")
+	enginetest.Drain(t, place, db)
+	pgtest.Exec(t, db, "CREATE TABLE scratch (a int)", "ALTER TYPE mood ADD VALUE 'glad'", "INSERT INTO moods VALUES (1, 'glad')", "CREATE TABLE users_new (a int)",
+		"CREATE TABLE d2 PARTITION OF days FOR VALUES IN (2)", "DELETE FROM users WHERE id % 3 = 0; INSERT INTO days VALUES (1), (2)")
+	rows := "SELECT string_agg(u::text, ' ' ORDER BY id) FROM users u"
+	between, want := enginetest.MomentOf(t, db, "between"), pgtest.Value(t, db, rows)
+	pgtest.Exec(t, db, "ALTER TABLE users ADD late int", "DELETE FROM users WHERE id < 60")
+	enginetest.Drain(t, place, db)
+	target := engine.Target{Kind: engine.TargetLSN, LSN: between.LSN}
+	for _, c := range []struct{ table, refused string }{{table: "users"}, {"moods", "mood"}, {"users*", "asked for"}, {"days", "asked for"}, {"", "no version of the catalog"}} {
+		o := engine.RestoreOptions{Place: place, To: pgtest.NewDatabase(t, server), Target: target}
+		if c.table != "" {
+			o.Tables = []string{c.table, "users"}
+		}
+		r, err := engine.Restore(t.Context(), o)
+		if c.refused != "" {
+			pgtest.ErrorContains(t, err, c.refused, "--before-xid ", "--xid ")
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := pgtest.Value(t, o.To, rows); got != want {
+			t.Errorf("users: %s\nwant %s", got, want)
+		}
+		if said := strings.Join(r.Plan.NotIncluded, "\n"); !strings.Contains(said, "scratch") {
+			t.Errorf("the plan does not tell what is not included: %q", said)
+		}
+	}
+}
+
 // windowOf restores a snapshot's own instant.
 func windowOf(t *testing.T, place engine.Place, taken *engine.SnapshotResult) error {
 	_, err := engine.Restore(t.Context(), engine.RestoreOptions{Place: place, To: pgtest.NewDatabase(t, server), Target: engine.Target{Kind: engine.TargetSnapshot, Name: taken.ID.String()}})
