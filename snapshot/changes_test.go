@@ -342,6 +342,43 @@ func TestTheCatalogsReadingTellsWhomItWaitsFor(t *testing.T) {
 	}
 }
 
+// TestTheCatalogsReadingHoldsNoLockWhileItWaits: the definitions of views lock their tables, and whoever would alter one of these would wait
+// as long as we do for another, and all who use it behind him.
+func TestTheCatalogsReadingHoldsNoLockWhileItWaits(t *testing.T) {
+	noLeak(t)
+	d := newDatabase(t)
+	d.exec(`CREATE TABLE free AS SELECT 1 AS a; CREATE TABLE held AS SELECT 2 AS a; CREATE VIEW v1 AS SELECT * FROM free; CREATE VIEW v2 AS SELECT * FROM held;
+		CREATE VIEW v3 AS SELECT * FROM free; CREATE SEQUENCE s1; CREATE SEQUENCE s2; CREATE SEQUENCE s3`)
+	for _, c := range []struct{ hold, alter string }{
+		{`ALTER TABLE held ADD b int`, `ALTER TABLE free ADD c int; ALTER VIEW v1 RENAME TO v; ALTER VIEW v RENAME TO v1; ALTER VIEW v3 RENAME TO v; ALTER VIEW v RENAME TO v3`},
+		{`DROP SEQUENCE s2`, `ALTER SEQUENCE s1 RENAME TO s; ALTER SEQUENCE s RENAME TO s1; ALTER SEQUENCE s3 RENAME TO s; ALTER SEQUENCE s RENAME TO s3`},
+	} {
+		holder, other := connect(t, d.config), connect(t, d.config)
+		if _, err := holder.Exec(t.Context(), `BEGIN; `+c.hold); err != nil {
+			t.Fatal(err)
+		}
+		waited := false
+		tracer := &notes{on: func(n Note) {
+			if n.Kind != NoteWaiting || waited {
+				return
+			}
+			waited = true
+			if _, err := other.Exec(t.Context(), `SET lock_timeout = 1; BEGIN; `+c.alter+`; ROLLBACK`); err != nil {
+				t.Errorf("while %q is waited for: %v", c.hold, err)
+			}
+			if _, err := holder.Exec(t.Context(), `ROLLBACK`); err != nil {
+				t.Error(err)
+			}
+		}}
+		if taken, _ := d.take(Options{Tracer: tracer}); taken.Envelope.Rows != 2 {
+			t.Errorf("%d rows", taken.Envelope.Rows)
+		}
+		if !waited {
+			t.Errorf("%q was not waited for", c.hold)
+		}
+	}
+}
+
 func TestATableThatMayNotBeReadIsNamed(t *testing.T) {
 	d := newDatabase(t)
 	d.exec(`CREATE TABLE secret (a int); INSERT INTO secret VALUES (1); CREATE TABLE open (a serial); CREATE SEQUENCE s;

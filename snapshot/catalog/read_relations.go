@@ -59,9 +59,11 @@ WHERE {user n} AND {held c} AND c.relpersistence <> 't' ORDER BY n.nspname, c.re
 
 // tableBytes is about what a table c with its TOAST table toast occupies. To measure it the server opens both and the
 // latter's index, which takes time and memory of the source with very many tables; VACUUM and ANALYZE have left the number
-// of blocks in pg_class. It is measured where they can not have seen most of the rows.
+// of blocks in pg_class. It is measured where they can not have seen most of the rows, unless somebody keeps readers out: a size is not
+// worth waiting for.
 const tableBytes = `CASE WHEN c.relkind <> 'r' THEN 0
-            WHEN pg_stat_get_live_tuples(c.oid) > 0 AND (c.relpages = 0 OR pg_stat_get_mod_since_analyze(c.oid) > c.reltuples)
+            WHEN c.oid <> ALL (ARRAY(SELECT l.relation FROM pg_locks l WHERE l.mode = 'AccessExclusiveLock' AND l.locktype = 'relation'))
+            AND pg_stat_get_live_tuples(c.oid) > 0 AND (c.relpages = 0 OR pg_stat_get_mod_since_analyze(c.oid) > c.reltuples)
             THEN coalesce(pg_table_size(c.oid), 0)
             ELSE (c.relpages + coalesce(toast.relpages, 0))::int8 * current_setting('block_size')::int8 END`
 
