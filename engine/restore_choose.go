@@ -141,8 +141,9 @@ func (r *restore) fitting(ctx context.Context, choices []plan.Choice) (body *for
 	return nil, nil, missing
 }
 
-// date makes the history of a choice, and finds the catalog of its target: that of the snapshot, or, where DDL came after it, of a
-// version. Where there is none of the target, what was asked for may still be as it was in the snapshot; that is judged later.
+// date makes the history of a choice, and finds the catalog of its target: that of the snapshot, or, where DDL came after it, or
+// something of which nobody told, of a version. Where there is none of the target, what was asked for may still be as it was in the
+// snapshot; that is judged later.
 func (r *restore) date(ctx context.Context, c plan.Choice, body *format.Body) (err error) {
 	if r.catalog, err = takeCatalog(body); err != nil {
 		return err
@@ -153,7 +154,7 @@ func (r *restore) date(ctx context.Context, c plan.Choice, body *format.Body) (e
 	if r.past.watched() {
 		return r.dateWatched(ctx, c)
 	}
-	if r.o.CatalogOfSnapshot || c.Instant || r.past.dated() && !(r.o.wanted() || r.o.Create) {
+	if r.o.CatalogOfSnapshot || c.Instant {
 		return nil
 	}
 	version, err := r.past.catalogAt(ctx)
@@ -163,10 +164,16 @@ func (r *restore) date(ctx context.Context, c plan.Choice, body *format.Body) (e
 			version = n.catalog
 		}
 	}
-	if version == nil || err != nil || version == c.Base || r.past.dated() && version.Envelope.Globals == c.Base.Envelope.Globals {
+	if version == nil || err != nil || version == c.Base || r.past.dated() && r.sameObjects(c.Base.Envelope, version.Envelope) {
 		return err
 	}
 	return r.crossTo(ctx, version)
+}
+
+// sameObjects says whether of two catalogs between which no DDL was told the second has nothing else that is restored.
+func (r *restore) sameObjects(a, b *format.Envelope) bool {
+	objects := a.Objects == b.Objects || a.Objects == "" || b.Objects == ""
+	return objects && (a.Globals == b.Globals || !r.o.wanted() && !r.o.Create)
 }
 
 // crossTo takes the catalog of a version as the target's, and follows the tables to it.

@@ -27,8 +27,9 @@ const (
 	versionQuiet = 5 * time.Minute
 	// versionAgain is the least time until a version that failed is tried again.
 	versionAgain = time.Minute
-	// versionWait bounds the waiting for somebody's lock.
-	versionWait = time.Minute
+	// versionWait bounds the waiting for somebody's lock, and onceWait that of a stream that is to end when it has drained, for copies
+	// too: it is mostly run again soon, and a prepared transaction may be forgotten for days.
+	versionWait, onceWait = time.Minute, 10 * time.Second
 	// backlogSegments are looked at by a stream that begins, for DDL that the last one took no version of.
 	backlogSegments = 16
 )
@@ -161,6 +162,9 @@ func (v *versioner) failed(err error) {
 func (v *versioner) version(ctx context.Context) error {
 	o := snapshot.Options{Jobs: 1, Selection: noRows(), Compression: v.s.compression, WaitTimeout: cmp.Or(v.s.o.versionWait, versionWait), NoRolePasswords: v.s.o.NoRolePasswords,
 		Sessions: &v.sessions}
+	if v.s.o.Once {
+		o.WaitTimeout = min(o.WaitTimeout, onceWait)
+	}
 	began := time.Now()
 	taken, err := takeVersion(ctx, v.s.source, v.s.config, v.log, o, notesOnly{v.s.tracer})
 	if err != nil {
@@ -202,6 +206,7 @@ func (v *versioner) missed(ctx context.Context) (bool, error) {
 		return false, nil // a first snapshot is still to be taken
 	}
 	v.globals.known = envelope.Globals
+	v.watched.known(envelope.Objects)
 	if v.log.Published.Watched {
 		return v.missedLook(ctx, h, segments, envelope)
 	}

@@ -51,7 +51,6 @@ func (v *versioner) looked(head *format.SegmentHead) {
 
 // missedLook says whether the last look of the log saw other objects than its newest catalog has.
 func (v *versioner) missedLook(ctx context.Context, h *holding, segments []plan.Segment, newest *format.Envelope) (bool, error) {
-	v.watched.known(newest.Objects)
 	if len(segments) == 0 {
 		return false, nil
 	}

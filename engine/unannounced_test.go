@@ -97,7 +97,7 @@ func TestATargetAcrossAChangeThatNobodyAnnouncedIsRefused(t *testing.T) {
 				hushed(t, db, c.statements...)
 			}
 			exec(t, db, "INSERT INTO plain VALUES (2)")
-			drain(t, place, db)
+			drainOnly(t, place, db)
 
 			var refusal error
 			for _, o := range []RestoreOptions{{}, {CatalogOfSnapshot: true}, {Tables: []string{c.table}, CatalogOfSnapshot: true}} {
@@ -112,8 +112,16 @@ func TestATargetAcrossAChangeThatNobodyAnnouncedIsRefused(t *testing.T) {
 				t.Errorf("a table that it does not touch: %v", err)
 			}
 			restores(t, place, nearest(t, refusal), before)
+			if i%3 > 0 {
+				return // the rest is the same for all
+			}
+			// A stream that sees other objects than the newest catalog has takes a version, and copies.
+			drain(t, place, db)
+			exec(t, db, "INSERT INTO plain VALUES (4)", "DELETE FROM plain WHERE id = 1")
+			drain(t, place, db)
+			restores(t, place, Target{}, contents(t, db))
 			if i > 0 {
-				return // the same for all
+				return
 			}
 			take(t, place, db)
 			exec(t, db, "INSERT INTO plain VALUES (3)")
@@ -274,7 +282,7 @@ func TestWhatASnapshotSeesNeedsNoAnnouncement(t *testing.T) {
 	hushed(t, db, "ALTER TABLE pets RENAME feet TO paws")
 	exec(t, db, "INSERT INTO plain VALUES (3)")
 	want := contents(t, db)
-	drain(t, place, db)
+	drainOnly(t, place, db)
 	_, err := Restore(t.Context(), RestoreOptions{Place: place, To: newDatabase(t)})
 	contains(t, err, "nobody announced", "public.pets", "after the snapshot", "point before: --snapshot "+later.ID.String())
 	for _, name := range []string{taken.ID.String(), later.ID.String()} {
@@ -296,7 +304,7 @@ func TestALaggingLogIsLookedAtAfterTheSnapshotToo(t *testing.T) {
 	taken := take(t, place, db)
 	hushed(t, db, "ALTER TABLE pets RENAME legs TO feet")
 	exec(t, db, "INSERT INTO plain VALUES (1)")
-	if r, err := Stream(t.Context(), StreamOptions{Place: place, DB: db, Once: true, SegmentSize: 10000}); err != nil || r.Segments < 3 {
+	if r, err := Stream(t.Context(), StreamOptions{Place: place, DB: db, Once: true, SegmentSize: 10000, NoVersions: true}); err != nil || r.Segments < 3 {
 		t.Fatalf("%+v, %v", r, err)
 	}
 	r, err := Restore(t.Context(), RestoreOptions{Place: place, To: newDatabase(t), Tables: []string{"plain"}, DryRun: true})
@@ -408,7 +416,7 @@ func TestAStreamUnderWaySaysWhatNobodyAnnounced(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() {
-		_, err := Stream(ctx, StreamOptions{Place: place, DB: db, FlushInterval: 100 * time.Millisecond, Tracer: tracer})
+		_, err := Stream(ctx, StreamOptions{Place: place, DB: db, FlushInterval: 100 * time.Millisecond, NoVersions: true, Tracer: tracer})
 		done <- err
 	}()
 	until("durable to")
