@@ -34,8 +34,9 @@ type crossing struct {
 	reaches func(context.Context, Target) bool
 	// tables are those of the catalog, once they were looked for.
 	tables map[uint32]*catalog.Table
-	// barriers are those of the wanted tables that have one, after the judgement.
+	// barriers are those of the wanted tables that have one, and barrier is one of all tables, nil if there is none, after the judgement.
 	barriers map[uint32]*barrier
+	barrier  *barrier
 }
 
 // judge returns the statements whose effect is not included, or an ErrWindow that names the first that can not be crossed.

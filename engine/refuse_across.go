@@ -51,7 +51,7 @@ func (c *crossing) judgeAcross(ctx context.Context) error {
 			}
 		}
 	}
-	c.barriers = barred
+	c.barriers, c.barrier = barred, all
 	if all == nil {
 		all = firstOf(barred)
 	}

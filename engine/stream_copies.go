@@ -24,8 +24,7 @@ const (
 	judgeShare, copyShare = 20, 4
 	// copyAgain is the time until copies that failed are tried again; it doubles up to copyAgainMost.
 	copyAgain, copyAgainMost = time.Minute, time.Hour
-	// copyWait bounds the waiting for somebody's lock or transaction; a stream that is to end when it has drained waits as long as for a
-	// version.
+	// copyWait bounds the waiting for somebody's lock or transaction.
 	copyWait = 10 * time.Minute
 	// unlistedRest is how long a table rests that can not be published yet.
 	unlistedRest = 10 * time.Second
@@ -41,6 +40,8 @@ type copier struct {
 	rests map[uint32]rest
 	// failures in a row.
 	failures int
+	// alerted is what was alerted of last that no copy ends.
+	alerted string
 }
 
 // uncopied is a table whose rows the log does not bring to its newest version of the catalog.
@@ -220,7 +221,7 @@ func (c *copier) take(ctx context.Context, tables []uncopied) error {
 	began := time.Now()
 	o := snapshot.Options{Jobs: max(1, c.s.o.Jobs), Compression: c.s.compression, WaitTimeout: cmp.Or(c.s.o.copyWait, copyWait), NoRolePasswords: c.s.o.NoRolePasswords}
 	if c.s.o.Once {
-		o.WaitTimeout = min(o.WaitTimeout, versionWait)
+		o.WaitTimeout = min(o.WaitTimeout, onceWait)
 	}
 	for _, t := range tables {
 		o.Selection.OIDs, o.Past = append(o.Selection.OIDs, t.oid), max(o.Past, t.past)
@@ -323,6 +324,7 @@ func (c *copier) judge(ctx context.Context, version *plan.Base) ([]uncopied, err
 	if err := q.judgeAcross(ctx); err != nil && !errors.Is(err, ErrWindow) {
 		return nil, err
 	}
+	c.alert(&q)
 	var tables []uncopied
 	for _, oid := range sortedKeys(q.barriers) {
 		// What a message leaves open may concern any table, and a change whose message may still come is none yet.
@@ -335,4 +337,22 @@ func (c *copier) judge(ctx context.Context, version *plan.Base) ([]uncopied, err
 		}
 	}
 	return tables, nil
+}
+
+// alert tells once of a message that no copy ends, for it leaves open which tables it concerns: only a snapshot of all does.
+func (c *copier) alert(q *crossing) {
+	why := ""
+	if q.barrier != nil && q.barrier.anything {
+		why = q.barrier.why
+	}
+	for _, oid := range sortedKeys(q.barriers) {
+		if b := q.barriers[oid]; why == "" && b.anything {
+			why = b.why
+		}
+	}
+	if why != "" && why != c.alerted {
+		c.s.tracer.Note(Note{LevelAlert,
+			fmt.Sprintf("tables can not be restored to points after this until a snapshot is taken: %s; take one", why)})
+	}
+	c.alerted = why
 }
