@@ -65,18 +65,23 @@ func TestTheComparisonNoticesTheSmallestDifference(t *testing.T) {
 	}
 	for _, c := range []struct{ name, sql, table string }{
 		{"a changed byte", "UPDATE app.audit SET what = 'What7' WHERE id = 7", "app.audit"},
-		{"a changed byte far into a value stored out of line", "UPDATE app.documents SET body = overlay(body placing 'x' from 1999) WHERE tenant = 7", "app.documents"},
+		{"a changed byte far into a value stored out of line",
+			"UPDATE app.documents SET body = overlay(body placing 'x' from 1999) WHERE tenant = 7", "app.documents"},
 		{"a lost row", "DELETE FROM app.audit WHERE id = 100", "app.audit"},
 		{"a lost row of several equal ones", "DELETE FROM app.events WHERE ctid = (SELECT ctid FROM app.events WHERE kind = 7 LIMIT 1)", "app.events"},
 		{"a doubled row", "INSERT INTO app.events SELECT * FROM app.events WHERE kind = 7 LIMIT 1", "app.events"},
 		{"two doubled rows that are equal", "INSERT INTO app.events SELECT * FROM app.events WHERE kind = 7 LIMIT 2", "app.events"},
 		{"one equal row instead of another", "UPDATE app.events SET kind = 8 WHERE ctid = (SELECT ctid FROM app.events WHERE kind = 7 LIMIT 1)", "app.events"},
-		{"values of two rows exchanged", "UPDATE app.documents SET body = (SELECT d.body FROM app.documents d WHERE d.tenant = 17 - documents.tenant) WHERE tenant IN (8, 9)", "app.documents"},
+		{"values of two rows exchanged",
+			"UPDATE app.documents SET body = (SELECT d.body FROM app.documents d WHERE d.tenant = 17 - documents.tenant) WHERE tenant IN (8, 9)",
+			"app.documents"},
 		{"an empty string instead of NULL", "UPDATE app.documents SET extra = '' WHERE tenant = 1", "app.documents"},
 		{"a NULL instead of an empty string", "UPDATE app.measures_north SET body = NULL WHERE id = 1", "app.measures_north"},
 		{"0 instead of -0", "UPDATE app.events SET amount = 0 WHERE ctid = (SELECT ctid FROM app.events LIMIT 1)", "app.events"},
 		{"a row without columns", "INSERT INTO app.nothing DEFAULT VALUES", "app.nothing"},
-		{"a generated value", "UPDATE app.accounts SET note = 'notE' WHERE email = '3'; ALTER TABLE app.accounts ALTER shout DROP EXPRESSION; UPDATE app.accounts SET note = 'note', shout = 'x' WHERE email = '3'", "app.accounts"},
+		{"a generated value",
+			"UPDATE app.accounts SET note = 'notE' WHERE email = '3'; ALTER TABLE app.accounts ALTER shout DROP EXPRESSION; UPDATE app.accounts SET note = 'note', shout = 'x' WHERE email = '3'",
+			"app.accounts"},
 		{"all rows lost", "DELETE FROM app.audit", "app.audit"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -145,7 +150,8 @@ func TestTheComparisonNoticesTablesAndObjects(t *testing.T) {
 }
 
 func TestOnlyForeignKeysThatAreNotValidAreNoDifference(t *testing.T) {
-	other := []string{"not restored: constraint app.b b_fkey FOREIGN KEY (a) REFERENCES app.a(id)", "restored and not there before: constraint app.b c_fkey FOREIGN KEY (a) REFERENCES app.a(id) NOT VALID"}
+	other := []string{"not restored: constraint app.b b_fkey FOREIGN KEY (a) REFERENCES app.a(id)",
+		"restored and not there before: constraint app.b c_fkey FOREIGN KEY (a) REFERENCES app.a(id) NOT VALID"}
 	key := "constraint app.a a_fkey FOREIGN KEY (a) REFERENCES app.a(id)"
 	got := unvalidated(append([]string{"not restored: " + key, "restored and not there before: " + key + " NOT VALID"}, other...))
 	if !slices.Equal(got, other) {

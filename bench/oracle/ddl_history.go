@@ -95,7 +95,8 @@ func (h *ddlHistory) seen(ctx context.Context, s *session) (objects, error) {
 	for _, r := range h.records[1:] {
 		xids = append(xids, fmt.Sprint(r.xid))
 	}
-	rows, err := s.rows(ctx, `SELECT pg_catalog.pg_visible_in_snapshot(x, pg_catalog.pg_current_snapshot()) FROM pg_catalog.unnest($1::xid8[]) WITH ORDINALITY AS x (x, n) ORDER BY n`,
+	rows, err := s.rows(ctx, `SELECT pg_catalog.pg_visible_in_snapshot(x,
+		pg_catalog.pg_current_snapshot()) FROM pg_catalog.unnest($1::xid8[]) WITH ORDINALITY AS x (x, n) ORDER BY n`,
 		"{"+strings.Join(xids, ",")+"}")
 	if err != nil {
 		return nil, err

@@ -45,7 +45,9 @@ func (t ownTable) String() string { return t.schema + "." + t.name }
 func (m *migrator) ownTables(ctx context.Context) ([]ownTable, error) {
 	rows, err := m.ask(ctx, `SELECT quote_ident(n.nspname), quote_ident(c.relname), c.relkind, c.relispartition, c.relowner::regrole,
 		coalesce((SELECT inhparent::regclass::text FROM pg_inherits WHERE inhrelid = c.oid LIMIT 1), ''),
-		coalesce((SELECT string_agg(o.contype::text || ':' || quote_ident(o.conname), ' ' ORDER BY o.conname) FROM pg_constraint o WHERE o.conrelid = c.oid AND o.contype IN ('c', 'u', 'p', 'f') AND o.coninhcount = 0), '')
+		coalesce((SELECT string_agg(o.contype::text || ':' || quote_ident(o.conname),
+			' ' ORDER BY o.conname) FROM pg_constraint o WHERE o.conrelid = c.oid AND o.contype IN ('c', 'u', 'p',
+			'f') AND o.coninhcount = 0), '')
 		FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 		WHERE starts_with(n.nspname, $1) AND c.relkind IN ('r', 'p') ORDER BY 1, 2`)
 	if err != nil {

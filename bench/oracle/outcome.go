@@ -46,7 +46,8 @@ func refusal(ctx context.Context, what string, err error) ([]string, error) {
 
 // behindQuery lists the sequences that give the values of columns, with the end that is farthest of these.
 const behindQuery = `SELECT seqrelid::regclass, attrelid::regclass, quote_ident(attname), seqincrement < 0 FROM (
-	SELECT s.*, a.* FROM pg_catalog.pg_sequence s JOIN pg_catalog.pg_depend p ON p.classid = 'pg_class'::regclass AND p.objid = s.seqrelid AND p.refclassid = 'pg_class'::regclass AND p.deptype IN ('a', 'i')
+	SELECT s.*, a.* FROM pg_catalog.pg_sequence s JOIN pg_catalog.pg_depend p ON p.classid = 'pg_class'::regclass AND p.objid = s.seqrelid AND p.refclassid = 'pg_class'::regclass AND p.deptype IN ('a',
+		'i')
 		JOIN pg_catalog.pg_attribute a ON a.attrelid = p.refobjid AND a.attnum = p.refobjsubid
 	UNION ALL SELECT s.*, a.* FROM (VALUES ('app.tickets', 'ticket'), ('app.downward', 'down')) AS v (sequence, name)
 		JOIN pg_catalog.pg_sequence s ON s.seqrelid = to_regclass(v.sequence) JOIN pg_catalog.pg_attribute a ON a.attrelid = to_regclass('app.ledger') AND a.attname = v.name) AS used

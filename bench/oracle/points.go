@@ -134,11 +134,13 @@ func disturbed(err error) error {
 }
 
 // shapesQuery lists what the rows of tables are read by.
-const shapesQuery = `SELECT format('%s %I.%I %s %s', c.oid, n.nspname, c.relname, c.relfilenode, (SELECT array_agg(format('%s %s %s %s', attnum, attname, atttypid, atttypmod) ORDER BY attnum)
+const shapesQuery = `SELECT format('%s %I.%I %s %s', c.oid, n.nspname, c.relname, c.relfilenode, (SELECT array_agg(format('%s %s %s %s',
+	attnum, attname, atttypid, atttypmod) ORDER BY attnum)
 			FROM pg_catalog.pg_attribute WHERE attrelid = c.oid AND attnum > 0 AND NOT attisdropped))
 		FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind = 'r' AND c.relpersistence = 'p' AND n.nspname NOT LIKE 'pg\_%' AND n.nspname <> 'information_schema'
 	UNION ALL SELECT format('label %s %s', oid, enumlabel) FROM pg_catalog.pg_enum
-	UNION ALL SELECT format('attribute %s %s %s', c.oid, a.attnum, a.atttypid) FROM pg_catalog.pg_class c JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid WHERE c.relkind = 'c' AND NOT a.attisdropped AND c.oid > 16383`
+	UNION ALL SELECT format('attribute %s %s %s', c.oid, a.attnum,
+		a.atttypid) FROM pg_catalog.pg_class c JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid WHERE c.relkind = 'c' AND NOT a.attisdropped AND c.oid > 16383`
 
 func shapes(ctx context.Context, s *session) (map[string]bool, error) {
 	rows, err := s.rows(ctx, shapesQuery)

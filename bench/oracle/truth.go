@@ -40,7 +40,8 @@ type table struct {
 
 // ordinaryTables lists the tables with rows of their own: leaves of partitioned tables, and each member of an inheritance tree.
 func ordinaryTables(ctx context.Context, s *session) ([]table, error) {
-	rows, err := s.rows(ctx, `SELECT format('%I.%I', n.nspname, c.relname), coalesce((SELECT string_agg(quote_ident(a.attname), ', ' ORDER BY a.attname COLLATE "C")
+	rows, err := s.rows(ctx, `SELECT format('%I.%I', n.nspname, c.relname), coalesce((SELECT string_agg(quote_ident(a.attname),
+		', ' ORDER BY a.attname COLLATE "C")
 			FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped), '')
 		FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 		WHERE c.relkind = 'r' AND c.relpersistence = 'p' AND n.nspname NOT LIKE 'pg\_%' AND n.nspname NOT IN ('information_schema', 'pgrecall') ORDER BY 1`)
