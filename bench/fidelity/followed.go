@@ -109,17 +109,17 @@ func otherOutput(want, got string) (differ []TestDifference, err error) {
 		if err != nil {
 			return nil, err
 		}
-		if n := differentLines(a, b); n > 0 {
+		if lines := differentLines(a, b); len(lines) > 0 {
 			name := strings.TrimSuffix(filepath.Base(file), ".out")
-			differ = append(differ, TestDifference{name, n, explainedTests()[name]})
+			differ = append(differ, TestDifference{name, lines, explainedTests()[name]})
 		}
 	}
 	return differ, nil
 }
 
-// differentLines is the number of lines that one of two texts has more often than the other. The publication and the replica identity
-// that psql shows with a table do not count.
-func differentLines(a, b []byte) (n int) {
+// differentLines are the lines that one of two texts has more often than the other, with - those of the first and with + those of the
+// second. The publication and the replica identity that psql shows with a table do not count.
+func differentLines(a, b []byte) (lines []string) {
 	count := map[string]int{}
 	add := func(text []byte, times int) {
 		for line := range strings.Lines(string(text)) {
@@ -131,10 +131,12 @@ func differentLines(a, b []byte) (n int) {
 	}
 	add(a, 1)
 	add(b, -1)
-	for _, times := range count {
-		n += max(times, -times)
+	for line, times := range count {
+		lines = append(lines, slices.Repeat([]string{"- " + line}, max(times, 0))...)
+		lines = append(lines, slices.Repeat([]string{"+ " + line}, max(-times, 0))...)
 	}
-	return n
+	slices.Sort(lines)
+	return lines
 }
 
 // explainedTests are the tests that show that they are followed, with the reason.

@@ -33,15 +33,20 @@ type Result struct {
 
 // TestDifference is a regression test whose output is another where it is followed.
 type TestDifference struct {
-	Name  string
-	Lines int
+	Name string
+	// Lines are those that only one of the outputs has.
+	Lines []string
 	// Why is the reason for which it is accepted, empty if it is a failure.
 	Why string
 }
 
-// String names it with the reason.
+// String names it with the reason, or shows the lines.
 func (d TestDifference) String() string {
-	return fmt.Sprintf("%s: %d lines %s", d.Name, d.Lines, d.Why)
+	text := fmt.Sprintf("%s: %d lines %s", d.Name, len(d.Lines), d.Why)
+	if d.Why != "" {
+		return text
+	}
+	return text + "\n    " + strings.Join(d.Lines, "\n    ")
 }
 
 // onlySchema leaves out of the result what a copy without rows cannot have.
