@@ -3,6 +3,7 @@ package engine
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -25,8 +26,9 @@ const (
 	versionReserve = time.Minute
 	// versionQuiet is how long the sessions of a version are kept for the next.
 	versionQuiet = 5 * time.Minute
-	// versionAgain is the least time until a version that failed is tried again.
-	versionAgain = time.Minute
+	// versionAgain is the least time until a version that failed is tried again: a burst of DDL, or the server's crash, is soon over. It
+	// doubles up to versionAgainMost.
+	versionAgain, versionAgainMost = time.Second, time.Minute
 	// versionWait bounds the waiting for somebody's lock, and onceWait that of a stream that is to end when it has drained, for copies
 	// too: it is mostly run again soon, and a prepared transaction may be forgotten for days.
 	versionWait, onceWait = time.Minute, 10 * time.Second
@@ -91,6 +93,7 @@ func (v *versioner) run(ctx context.Context) {
 	reserve := reserve{left: versionReserve, at: time.Now()}
 	defer v.sessions.Close(ctx)
 	var quiet <-chan time.Time
+	again := cmp.Or(v.s.o.versionAgain, versionAgain)
 	for {
 		select {
 		case <-ctx.Done():
@@ -105,10 +108,16 @@ func (v *versioner) run(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
-		rest := reserve.spend(began, time.Now())
+		ended := time.Now()
+		if errors.Is(err, snapshot.ErrWaitTimeout) { // nothing is asked of the source, and nothing held, while somebody's lock is waited for
+			began = began.Add(min(v.wait(), ended.Sub(began)))
+		}
+		rest := reserve.spend(began, ended)
 		if err != nil {
-			rest = max(rest, cmp.Or(v.s.o.versionAgain, versionAgain))
+			rest, again = max(rest, again), min(2*again, versionAgainMost)
 			v.failed(err)
+		} else {
+			again = cmp.Or(v.s.o.versionAgain, versionAgain)
 		}
 		quiet = time.After(rest + versionQuiet)
 		timer := time.NewTimer(rest)
@@ -159,12 +168,18 @@ func (v *versioner) failed(err error) {
 	v.s.tracer.Note(Note{LevelWarn, fmt.Sprintf("DDL was received, and a version of the catalog could not be taken; until one is, points after the DDL can be restored only from a snapshot taken after it: %v", err)})
 }
 
-func (v *versioner) version(ctx context.Context) error {
-	o := snapshot.Options{Jobs: 1, Selection: noRows(), Compression: v.s.compression, WaitTimeout: cmp.Or(v.s.o.versionWait, versionWait), NoRolePasswords: v.s.o.NoRolePasswords,
-		Sessions: &v.sessions}
+// wait is how long a version waits for somebody's lock.
+func (v *versioner) wait() time.Duration {
+	wait := cmp.Or(v.s.o.versionWait, versionWait)
 	if v.s.o.Once {
-		o.WaitTimeout = min(o.WaitTimeout, onceWait)
+		wait = min(wait, onceWait)
 	}
+	return wait
+}
+
+func (v *versioner) version(ctx context.Context) error {
+	o := snapshot.Options{Jobs: 1, Selection: noRows(), Compression: v.s.compression, WaitTimeout: v.wait(), NoRolePasswords: v.s.o.NoRolePasswords,
+		Sessions: &v.sessions}
 	began := time.Now()
 	taken, err := takeVersion(ctx, v.s.source, v.s.config, v.log, o, notesOnly{v.s.tracer})
 	if err != nil {

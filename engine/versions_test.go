@@ -49,26 +49,28 @@ func TestDDLMakesOneVersionOfTheCatalog(t *testing.T) {
 	}
 }
 
-// TestAStreamTakesAVersionBesideTheLog: also of DDL that the last stream had no time for.
+// TestAStreamTakesAVersionBesideTheLog: also of DDL that the last stream had no time for, and soon after one that failed.
 func TestAStreamTakesAVersionBesideTheLog(t *testing.T) {
 	place, db := protect(t, "CREATE TABLE pets (id int PRIMARY KEY CHECK (id > 0))")
 	tracer := newNotes(t)
-	run := func(o StreamOptions, until string) {
+	run := func(o StreamOptions, between func(), untils ...string) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
 		ended := make(chan error, 1)
 		o.Place, o.DB, o.Tracer, o.FlushInterval = place, db, tracer, 100*time.Millisecond
 		go func() { _, err := Stream(ctx, o); ended <- err }()
-		for {
+		for len(untils) > 0 {
 			select {
 			case text := <-tracer.texts:
-				if !strings.Contains(text, until) {
+				if !strings.Contains(text, untils[0]) {
 					continue
+				}
+				if untils = untils[1:]; len(untils) > 0 {
+					between()
 				}
 			case err := <-ended:
 				t.Fatalf("the stream ended: %v", err)
 			}
-			break
 		}
 		cancel()
 		if err := <-ended; err != nil && !errors.Is(err, context.Canceled) {
@@ -76,7 +78,7 @@ func TestAStreamTakesAVersionBesideTheLog(t *testing.T) {
 		}
 	}
 	exec(t, db, "CREATE TABLE vets (id int)")
-	run(StreamOptions{}, "took version")
+	run(StreamOptions{}, nil, "took version")
 	n := len(versions(t, place))
 	if n == 0 {
 		t.Fatal("no version")
@@ -95,5 +97,14 @@ func TestAStreamTakesAVersionBesideTheLog(t *testing.T) {
 	if got := len(versions(t, place)); got != n {
 		t.Fatalf("a version was taken past the lock: %d, not %d", got, n)
 	}
-	run(StreamOptions{}, "took version")
+	run(StreamOptions{}, nil, "took version")
+	exec(t, db, "CREATE TABLE beds (id int)")
+	if _, err := lock.Exec(t.Context(), "BEGIN; LOCK TABLE pets IN ACCESS EXCLUSIVE MODE"); err != nil {
+		t.Fatal(err)
+	}
+	run(StreamOptions{versionWait: 50 * time.Millisecond}, func() {
+		if _, err := lock.Exec(t.Context(), "COMMIT"); err != nil {
+			t.Error(err)
+		}
+	}, "could not be taken", "took version")
 }
