@@ -4,12 +4,14 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/pgrecall/pgrecall/engine"
 	"github.com/pgrecall/pgrecall/engine/internal/enginetest"
 	"github.com/pgrecall/pgrecall/engine/internal/pgtest"
 )
 
 // TestObjectsChangedWithoutAnEventTriggerAreThoseOfTheTarget: none fires for REASSIGN OWNED and for what is done to event triggers
-// ("Event Trigger Firing Matrix" in PostgreSQL's documentation), and nothing is told of REINDEX, which makes an invalid index valid.
+// ("Event Trigger Firing Matrix" in PostgreSQL's documentation), and nothing is told of REINDEX, which makes an invalid index valid, of the
+// mark that CLUSTER gives, and of whether REFRESH was the first.
 func TestObjectsChangedWithoutAnEventTriggerAreThoseOfTheTarget(t *testing.T) {
 	own := newServer(t)
 	place, db := enginetest.Protect(t, own, "CREATE ROLE before_role", "CREATE ROLE after_role",
@@ -33,6 +35,7 @@ func TestObjectsChangedWithoutAnEventTriggerAreThoseOfTheTarget(t *testing.T) {
 		"ALTER TABLE pets ADD told int DEFAULT 5",
 		"COMMENT ON EVENT TRIGGER users_own IS 'the users'' own'",
 		"DROP EVENT TRIGGER users_own",
+		"CLUSTER pets USING pets_pkey",
 	} {
 		if strings.HasPrefix(sql, "REINDEX") {
 			if _, err := pgtest.Open(t, db).Exec(t.Context(), "CREATE UNIQUE INDEX CONCURRENTLY by_name ON pets (name)"); err == nil {
@@ -50,5 +53,17 @@ func TestObjectsChangedWithoutAnEventTriggerAreThoseOfTheTarget(t *testing.T) {
 			t.Fatalf("%s: it changed nothing", m.What)
 		}
 		m.Restores(t, own, place)
+	}
+
+	pgtest.Exec(t, db, "CREATE MATERIALIZED VIEW names AS SELECT name FROM pets WITH NO DATA")
+	enginetest.Drain(t, place, db)
+	pgtest.Exec(t, db, "REFRESH MATERIALIZED VIEW names")
+	enginetest.Drain(t, place, db)
+	to := pgtest.NewDatabase(t, own)
+	if _, err := engine.Restore(t.Context(), engine.RestoreOptions{Place: place, To: to}); err != nil {
+		t.Fatal(err)
+	}
+	if rows := "SELECT count(*) FROM names"; pgtest.Value(t, to, rows) != pgtest.Value(t, db, rows) {
+		t.Error("the materialized view is not filled")
 	}
 }
