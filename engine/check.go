@@ -133,7 +133,7 @@ func (o *CheckOptions) repository(ctx context.Context, name string, db *database
 		return err
 	}
 	for _, g := range h.gaps() {
-		r.add("warn", "gap", fmt.Sprintf("log %v has a gap after %v: %s", g.Log, g.From, g.Reason), "points in it can not be restored; see list")
+		r.add("warn", "gap", fmt.Sprintf("log %v has a gap after %v: %s", g.Log, g.From, g.Reason), "points in it cannot be restored; see list")
 	}
 	return nil
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/pgrecall/pgrecall/snapshot/catalog"
 )
 
-// Where the log can not bring the rows of a table from the snapshot to the target, as after a rewrite, they begin with a later
+// Where the log cannot bring the rows of a table from the snapshot to the target, as after a rewrite, they begin with a later
 // copy of that table: the rows in another snapshot, or in a version of the catalog that has them, of the same log and at or before
 // the target. All tables are folded up to the same cut, so that the target stays one instant whatever their rows begin with.
 // What is told of a table is judged from its own beginning on.

@@ -150,7 +150,7 @@ func TestEveryDatabaseOfAServerIsTakenAndRestored(t *testing.T) {
 		t.Errorf("left out: %s", told)
 	}
 
-	// One that can not be taken is told, and the others are.
+	// One that cannot be taken is told, and the others are.
 	file := value(t, source.ConnString("broken"), `SELECT pg_relation_filepath('lost')`)
 	exec(t, source.ConnString("broken"), `CHECKPOINT`)
 	if err := os.Remove(filepath.Join(source.DataDir(), file)); err != nil {

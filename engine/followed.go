@@ -40,7 +40,7 @@ func unfollowed(t *catalog.Table, unlisted string) string {
 	case t.HasRows() && len(t.IdentityAttnums) == 0 && slices.ContainsFunc(t.Columns, virtual):
 		// Its UPDATE and DELETE would fail if it were published (CheckCmdReplicaIdentity in
 		// src/backend/executor/execReplication.c).
-		return "it has virtual generated columns and no key, and PostgreSQL can not publish such a table"
+		return "it has virtual generated columns and no key, and PostgreSQL cannot publish such a table"
 	case t.HasRows() && unlisted != "":
 		return whyUnlisted(unlisted)
 	}

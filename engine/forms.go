@@ -92,7 +92,7 @@ func (f *formTrail) take(seg *wal.Segment) {
 }
 
 // later says whether a look comes after the last one. Where looking costs much heads repeat one; and those before the
-// snapshot's tell nothing of what came after it. Positions tell it, and where they can not, visibilities: a crash of
+// snapshot's tell nothing of what came after it. Positions tell it, and where they cannot, visibilities: a crash of
 // the source gives transaction ids again, and not the positions that were flushed.
 func (f *formTrail) later(l *format.Forms) bool {
 	if len(f.looks) == 0 {

@@ -62,7 +62,7 @@ type pastTable struct {
 	layout format.Layout
 	// changes is the number of records to fold.
 	changes uint64
-	// conflict says why the changes can not be folded, nil where they can.
+	// conflict says why the changes cannot be folded, nil where they can.
 	conflict *conflict
 }
 
@@ -76,7 +76,7 @@ type conflict struct {
 type statement struct {
 	wal.DDL
 	txn format.Transaction
-	// broken says why the message can not be read; then it may have touched anything.
+	// broken says why the message cannot be read; then it may have touched anything.
 	broken error
 }
 

@@ -18,7 +18,7 @@ func TestAllThatATargetLacksIsToldAtOnceWithTheWayAround(t *testing.T) {
 		`CREATE COLLATION locale_gone (lc_collate = 'C', lc_ctype = 'C')`,
 		`CREATE FUNCTION library_gone() RETURNS language_handler LANGUAGE c AS '$libdir/plpgsql', 'plpgsql_call_handler'`,
 		`CREATE TEXT SEARCH DICTIONARY file_there (TEMPLATE = simple, STOPWORDS = english)`, `CREATE TEXT SEARCH DICTIONARY file_gone (TEMPLATE = simple, STOPWORDS = english)`,
-		// What another machine would lack, this one can not.
+		// What another machine would lack, this one cannot.
 		`SET allow_system_table_mods = on`, `UPDATE pg_extension SET extname = 'extension_gone' WHERE extname = 'hstore'`,
 		`UPDATE pg_collation SET collcollate = 'xx_XX', collctype = 'xx_XX' WHERE collname = 'locale_gone'`,
 		`UPDATE pg_ts_dict SET dictinitoption = 'stopwords = ''nowhere_at_all''' WHERE dictname = 'file_gone'`,

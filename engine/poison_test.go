@@ -67,7 +67,7 @@ func TestATransactionThatTheServerCannotDecodeIsAGapAndTheStreamGoesOn(t *testin
 	}
 }
 
-// A row that can not be decoded can not be copied either, and usually it stays.
+// A row that cannot be decoded cannot be copied either, and usually it stays.
 func TestARowThatTheServerCannotWriteDoesNotKeepTheRestFromBeingProtected(t *testing.T) {
 	place, db := protect(t, append(schema, "CREATE TABLE giants (id int PRIMARY KEY, body bit varying)", "INSERT INTO giants VALUES (0, '1')")...)
 	drain(t, place, db)

@@ -39,7 +39,7 @@ type crossing struct {
 	barrier  *barrier
 }
 
-// judge returns the statements whose effect is not included, or an ErrWindow that names the first that can not be crossed.
+// judge returns the statements whose effect is not included, or an ErrWindow that names the first that cannot be crossed.
 func (c *crossing) judge(ctx context.Context) (notIncluded []string, err error) {
 	statements := c.past.statements
 	if c.past.across != nil {
@@ -269,7 +269,7 @@ func (c *crossing) refuse(ctx context.Context, txn format.Transaction, what stri
 		return windowf("the target lies across a statement, and no version of the catalog was taken at the target, as where one statement follows the other: %s; nearest exact point before: %s; after: %s%s",
 			what, before, after, hint)
 	}
-	return windowf("the target lies across a statement that this version can not fold: %s; nearest exact point before: %s; after: %s%s", what, before, after, hint)
+	return windowf("the target lies across a statement that this version cannot fold: %s; nearest exact point before: %s; after: %s%s", what, before, after, hint)
 }
 
 // shorten makes one line of at most n runes.

@@ -12,7 +12,7 @@ import (
 	"github.com/pgrecall/pgrecall/wal"
 )
 
-// barrier is what the rows of a table can not be brought across on their way to the target.
+// barrier is what the rows of a table cannot be brought across on their way to the target.
 type barrier struct {
 	txn format.Transaction
 	why string
@@ -25,7 +25,7 @@ type barrier struct {
 }
 
 // judgeAcross returns an ErrWindow that names the first thing between their beginning and the target which the rows of a wanted
-// table can not be brought across, where they begin anew with a copy if the snapshot's can not. The catalog is the target's own, so
+// table cannot be brought across, where they begin anew with a copy if the snapshot's cannot. The catalog is the target's own, so
 // that objects without rows are of no concern.
 func (c *crossing) judgeAcross(ctx context.Context) error {
 	if c.rowless {
@@ -170,7 +170,7 @@ func (c *crossing) barsAll(s *statement) string {
 	return ""
 }
 
-// bars tells which tables' rows can not be brought across a statement, and why. Altered are the beginnings of rows for which it
+// bars tells which tables' rows cannot be brought across a statement, and why. Altered are the beginnings of rows for which it
 // altered how values of a type are written.
 func (c *crossing) bars(s *statement, holding []uint32, altered map[*rowBase]bool, bar func(uint32, *barrier)) {
 	why, described := "", ""

@@ -13,7 +13,7 @@ import (
 // mostProofs bounds how many points on one side of a target are tried for the nearest exact one.
 const mostProofs = 8
 
-// exactPoint is a point that may be restored exactly where the target can not, and what is said of it beside its flag.
+// exactPoint is a point that may be restored exactly where the target cannot, and what is said of it beside its flag.
 type exactPoint struct {
 	Target
 	said string

@@ -101,7 +101,7 @@ func (c *crossing) refuseUnannounced(ctx context.Context, u *unannounced, what s
 		before = fmt.Sprintf("--lsn %v", in.From)
 	}
 	if c.past.watched() {
-		return windowf("the target lies across a change of a table, and without event triggers its rows can not be brought across: %s, after %s and before --lsn %v (%s); nearest exact point before: %s; after: %s",
+		return windowf("the target lies across a change of a table, and without event triggers its rows cannot be brought across: %s, after %s and before --lsn %v (%s); nearest exact point before: %s; after: %s",
 			what, since, in.To, stamp(in.ToTime), before, c.after(ctx, in.To))
 	}
 	open := ""

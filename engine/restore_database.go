@@ -110,7 +110,7 @@ func (r *restore) checkReplaced(ctx context.Context) error {
 		return fmt.Errorf("look for replication slots of database %q: %w", t.create, err)
 	}
 	if len(slots) > 0 {
-		return fmt.Errorf("database %q has replication slots, so that somebody follows it, and can not be dropped: %s", t.create, fewOf(slots, 12))
+		return fmt.Errorf("database %q has replication slots, so that somebody follows it, and cannot be dropped: %s", t.create, fewOf(slots, 12))
 	}
 	var owner string
 	var may bool
@@ -135,7 +135,7 @@ func (r *restore) keptByDatabase() []string {
 }
 
 // makeDatabase makes the database and goes over to it. Its settings, comment and grants follow at once, so that the restore
-// itself runs under them; if they can not be given, it goes again.
+// itself runs under them; if they cannot be given, it goes again.
 func (r *restore) makeDatabase(ctx context.Context) error {
 	t := r.target
 	began := time.Now()

@@ -34,7 +34,7 @@ type DatabaseRestore struct {
 // own name on the server that To names: into a new one, made as Create does, or into the one that is there, as "postgres" is on every server. Globals
 // come first, once, from the newest of the snapshots.
 //
-// All plans are checked before anything is changed, and one that can not be carried out refuses everything. If one fails
+// All plans are checked before anything is changed, and one that cannot be carried out refuses everything. If one fails
 // later all the same the others go on, and the error at the end names it. The result then is not nil.
 func RestoreDatabases(ctx context.Context, o RestoreOptions, exclude []string) (*RestoreDatabasesResult, error) {
 	a := &databasesRestore{o: o, tracer: tracing(o.Tracer), result: &RestoreDatabasesResult{DryRun: o.DryRun, Databases: []DatabaseRestore{}}}
@@ -183,7 +183,7 @@ func (a *databasesRestore) plan(ctx context.Context) error {
 		}
 	}
 	if len(failed) > 0 {
-		return fmt.Errorf("%d of %d databases can not be restored, and nothing was changed; --exclude-database leaves one out:\n%w", len(failed), len(a.each), errors.Join(failed...))
+		return fmt.Errorf("%d of %d databases cannot be restored, and nothing was changed; --exclude-database leaves one out:\n%w", len(failed), len(a.each), errors.Join(failed...))
 	}
 	return nil
 }

@@ -122,7 +122,7 @@ func (r *restore) checkLargeOwners(ctx context.Context) error {
 		return fmt.Errorf("ask for rights to the owners of large objects: %w", err)
 	}
 	if len(others) > 0 {
-		return fmt.Errorf("role %q does not inherit the rights of the owners of large objects, and so can not write these: %s; GRANT it these roles WITH INHERIT, or leave ownership to it with --no-owner",
+		return fmt.Errorf("role %q does not inherit the rights of the owners of large objects, and so cannot write these: %s; GRANT it these roles WITH INHERIT, or leave ownership to it with --no-owner",
 			r.target.user, fewOf(others, 12))
 	}
 	return nil

@@ -313,7 +313,7 @@ func (r *restore) needFiles(ctx context.Context, needs map[catalog.NeedKind][]ca
 	return nil
 }
 
-// try tries what objects are made of, and describes those that can not be made.
+// try tries what objects are made of, and describes those that cannot be made.
 func (r *restore) try(ctx context.Context, needs []catalog.Need, otherEncoding bool) (failed []string, err error) {
 	for _, n := range needs {
 		why, err := r.target.try(ctx, r.script.Statements[n.Statement].Trial(), otherEncoding)

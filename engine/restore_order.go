@@ -8,7 +8,7 @@ import (
 
 // planOrder plans in which order the tables of a data-only restore are loaded, as a role whose rows are held to the
 // target's foreign keys at once: those referred to go first. Tables that refer to each other in a circle, or to
-// themselves, can not be ordered and are refused. A superuser's sessions check no foreign keys
+// themselves, cannot be ordered and are refused. A superuser's sessions check no foreign keys
 // (session_replication_role = replica), and tables that a restore makes have none yet: one round takes them all.
 func (r *restore) planOrder(ctx context.Context) error {
 	schemas, names := r.names(r.wanted)

@@ -221,7 +221,7 @@ func (r *restore) checkLoad(ctx context.Context) error {
 		lacking = append(lacking, fmt.Sprintf("is subject to row security on the tables %s (ALTER ROLE %s BYPASSRLS)", fewOf(hidden, 12), quoteName(r.target.user)))
 	}
 	if len(lacking) > 0 {
-		return fmt.Errorf("role %q can not load the rows, and nothing was changed: it %s; grant it that, or restore as the tables' owner", r.target.user, strings.Join(lacking, "; it "))
+		return fmt.Errorf("role %q cannot load the rows, and nothing was changed: it %s; grant it that, or restore as the tables' owner", r.target.user, strings.Join(lacking, "; it "))
 	}
 	return nil
 }

@@ -177,7 +177,7 @@ func (t *target) types(ctx context.Context, named []valueType) ([]valueType, err
 	return there, nil
 }
 
-// misreadBy says why values of the type can not be loaded into a type of the target's as they were; empty: they can.
+// misreadBy says why values of the type cannot be loaded into a type of the target's as they were; empty: they can.
 // What an enum has more, or a domain does not check, does not matter to the values that were there.
 func (w *valueType) misreadBy(is *valueType) string {
 	if w.Kind != is.Kind {

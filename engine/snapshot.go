@@ -126,7 +126,7 @@ func snapshotOf(ctx context.Context, source *repository.Source, config *pgx.Conn
 	}
 	taken, err := takeSnapshot(ctx, source, config, joins, o, tracer)
 	if unreadable := new(snapshot.UnreadableError); errors.As(err, &unreadable) {
-		return nil, fmt.Errorf("%w; the server can not write its rows as text: a value or a row has more than about 500 MB, or the table is damaged; --exclude-table takes the snapshot without it", err)
+		return nil, fmt.Errorf("%w; the server cannot write its rows as text: a value or a row has more than about 500 MB, or the table is damaged; --exclude-table takes the snapshot without it", err)
 	}
 	if forbidden := new(snapshot.ForbiddenError); errors.As(err, &forbidden) {
 		return nil, fmt.Errorf("%w; or leave them out with --exclude-table, or choose others with --table or --schema (the values of sequences that belong to no chosen table are left out then, where they may not be read)", err)

@@ -157,7 +157,7 @@ func (s *stream) run(ctx context.Context) error {
 	}
 }
 
-// newest returns the newest log, its last segment's head, and what is wrong if it can not go on.
+// newest returns the newest log, its last segment's head, and what is wrong if it cannot go on.
 func (s *stream) newest(ctx context.Context) (*format.LogStart, *format.SegmentHead, string, error) {
 	logs, err := s.source.Logs(ctx)
 	if err != nil {
@@ -203,7 +203,7 @@ func (s *stream) moved(ctx context.Context, log *format.LogStart, last *format.S
 	return head != nil && head.To != last.To, nil
 }
 
-// follow follows the log until the stream is to end, the log can not go on, or supply is to be tried again.
+// follow follows the log until the stream is to end, the log cannot go on, or supply is to be tried again.
 func (s *stream) follow(ctx context.Context, log *format.LogStart, last *format.SegmentHead) error {
 	stop := make(chan struct{})
 	hard, cancel := context.WithCancel(context.WithoutCancel(ctx))

@@ -35,7 +35,7 @@ func (s *stream) beginAnew(ctx context.Context, watched bool) error {
 }
 
 // supply takes the snapshot without which nothing of a log that began after a gap can be restored, unless it is there.
-// Where it can not be taken, the log is followed all the same, for otherwise the source would keep its WAL: then it
+// Where it cannot be taken, the log is followed all the same, for otherwise the source would keep its WAL: then it
 // is tried again later, and by the next stream.
 func (s *stream) supply(ctx context.Context, log *format.LogStart) error {
 	s.unsupplied = nil
@@ -72,8 +72,8 @@ func (s *stream) lacksSnapshot(ctx context.Context, log *format.LogStart) (bool,
 	return !slices.ContainsFunc(envelopes, joins), err
 }
 
-// takeWhatCanBeRead takes a snapshot that joins the log. Tables that the server can not write are left out, so that the
-// rest is protected: what could not be decoded can not be copied either, as long as it is there.
+// takeWhatCanBeRead takes a snapshot that joins the log. Tables that the server cannot write are left out, so that the
+// rest is protected: what could not be decoded cannot be copied either, as long as it is there.
 func (s *stream) takeWhatCanBeRead(ctx context.Context, log *format.LogStart) error {
 	o := snapshot.Options{Jobs: s.o.Jobs, Compression: s.compression, NoRolePasswords: s.o.NoRolePasswords}
 	for {
@@ -87,7 +87,7 @@ func (s *stream) takeWhatCanBeRead(ctx context.Context, log *format.LogStart) er
 		}
 		if unreadable.Schema == "pg_catalog" && o.LargeObjects != snapshot.LargeObjectsNever {
 			o.LargeObjects = snapshot.LargeObjectsNever
-			s.tracer.Note(Note{LevelAlert, fmt.Sprintf("the snapshot is taken without the large objects, which can not be restored then: %v", unreadable.Err)})
+			s.tracer.Note(Note{LevelAlert, fmt.Sprintf("the snapshot is taken without the large objects, which cannot be restored then: %v", unreadable.Err)})
 			continue
 		}
 		table := quoteName(unreadable.Schema, unreadable.Name)
@@ -95,6 +95,6 @@ func (s *stream) takeWhatCanBeRead(ctx context.Context, log *format.LogStart) er
 			return err
 		}
 		o.Selection.ExcludeTables = append(o.Selection.ExcludeTables, table)
-		s.tracer.Note(Note{LevelAlert, fmt.Sprintf("the snapshot is taken without the rows of %s, which can not be restored then: %v", table, unreadable.Err)})
+		s.tracer.Note(Note{LevelAlert, fmt.Sprintf("the snapshot is taken without the rows of %s, which cannot be restored then: %v", table, unreadable.Err)})
 	}
 }

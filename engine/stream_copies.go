@@ -26,7 +26,7 @@ const (
 	copyAgain, copyAgainMost = time.Minute, time.Hour
 	// copyWait bounds the waiting for somebody's lock or transaction.
 	copyWait = 10 * time.Minute
-	// unlistedRest is how long a table rests that can not be published yet.
+	// unlistedRest is how long a table rests that cannot be published yet.
 	unlistedRest = 10 * time.Second
 )
 
@@ -159,7 +159,7 @@ func (c *copier) rested(tables []uncopied) (now []uncopied) {
 		}
 		if !r.told {
 			c.rests[t.oid] = rest{r.until, true}
-			c.s.tracer.Note(Note{LevelWarn, fmt.Sprintf("table %s is to be copied anew so soon after its last copy that it waits for %s, for copies of one table take a fifth of the time at most; until then it can not be restored to the points since: %s",
+			c.s.tracer.Note(Note{LevelWarn, fmt.Sprintf("table %s is to be copied anew so soon after its last copy that it waits for %s, for copies of one table take a fifth of the time at most; until then it cannot be restored to the points since: %s",
 				t.name, wait.Round(time.Second), t.why)})
 		}
 	}
@@ -187,7 +187,7 @@ func (c *copier) copy(ctx context.Context, tables []uncopied) bool {
 	return c.together(ctx, later) || copied
 }
 
-// together copies tables in one copy, and where that fails, one by one, so that one that can not be copied does not keep the others.
+// together copies tables in one copy, and where that fails, one by one, so that one that cannot be copied does not keep the others.
 func (c *copier) together(ctx context.Context, tables []uncopied) (copied bool) {
 	if len(tables) == 0 || ctx.Err() != nil {
 		return false
@@ -238,7 +238,7 @@ func (c *copier) take(ctx context.Context, tables []uncopied) error {
 	return nil
 }
 
-// listed keeps the publication, where no event trigger does, and returns the tables without those that can not be in its list yet: a copy of
+// listed keeps the publication, where no event trigger does, and returns the tables without those that cannot be in its list yet: a copy of
 // them would be in vain, and they rest for a while.
 func (c *copier) listed(ctx context.Context, tables []uncopied) []uncopied {
 	if !c.log.Published.Watched {
@@ -352,7 +352,7 @@ func (c *copier) alert(q *crossing) {
 	}
 	if why != "" && why != c.alerted {
 		c.s.tracer.Note(Note{LevelAlert,
-			fmt.Sprintf("tables can not be restored to points after this until a snapshot is taken: %s; take one", why)})
+			fmt.Sprintf("tables cannot be restored to points after this until a snapshot is taken: %s; take one", why)})
 	}
 	c.alerted = why
 }

@@ -55,7 +55,7 @@ func (w *globalsWatch) run(ctx context.Context) {
 	}
 }
 
-// ask asks once. That it can not is no reason not to follow the log.
+// ask asks once. That it cannot is no reason not to follow the log.
 func (w *globalsWatch) ask(ctx context.Context) {
 	now, objects, err := w.read(ctx)
 	if err != nil {

@@ -194,7 +194,7 @@ func (v *versioner) version(ctx context.Context) error {
 }
 
 // backlog finds DDL at the end of the log that no snapshot and no version sees, as after a stream that was ended before it took
-// one. That it can not be found is no reason not to follow the log.
+// one. That it cannot be found is no reason not to follow the log.
 func (v *versioner) backlog(ctx context.Context) {
 	missed, err := v.missed(ctx)
 	if err != nil && ctx.Err() == nil {

@@ -88,7 +88,7 @@ func (k *publicationKeeper) run(ctx context.Context) {
 	}
 }
 
-// keep keeps it once, and returns the tables that somebody held, as SQL. That it can not is told, and no reason not to follow the log.
+// keep keeps it once, and returns the tables that somebody held, as SQL. That it cannot is told, and no reason not to follow the log.
 func (k *publicationKeeper) keep(ctx context.Context) (locked []string) {
 	kept, err := k.try(ctx)
 	if ctx.Err() != nil {

@@ -226,7 +226,7 @@ func TestAHarmlessStatementOfTheSameTableHidesNoOther(t *testing.T) {
 }
 
 // Statements that write columns' descriptions without naming the table, or name it and write none, hide no rewrite.
-// VACUUM FULL, which nothing announces, stands for the rewrite's new file where event triggers can not be off.
+// VACUUM FULL, which nothing announces, stands for the rewrite's new file where event triggers cannot be off.
 func TestPrivilegesCommentsAndDroppedObjectsHideNoRewrite(t *testing.T) {
 	for _, c := range []struct {
 		announced string

@@ -35,7 +35,7 @@ type Breakage struct {
 	// Chunk is the chunk's ordinal, -1 where the whole object is meant.
 	Chunk int    `json:"chunk"`
 	Table string `json:"table,omitempty"`
-	// Reason is what is wrong; Lost is what can not be restored because of it.
+	// Reason is what is wrong; Lost is what cannot be restored because of it.
 	Reason string `json:"reason"`
 	Lost   string `json:"lost"`
 }
@@ -201,7 +201,7 @@ func (v *verification) part(ctx context.Context, s *repository.Source, t *format
 	data.Parts = []format.Part{p}
 	rows := &tableRows{past: h, data: &data}
 	if _, err := rows.part(ctx, 0, func([]byte) error { return nil }); err != nil {
-		return err // it names the chunk, which the digest can not
+		return err // it names the chunk, which the digest cannot
 	}
 	return v.digest(ctx, s, ref)
 }

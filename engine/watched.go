@@ -230,9 +230,9 @@ func (c *crossing) barredUnlisted(bar func(uint32, *barrier)) {
 	}
 }
 
-// refuseRows is the error for a table whose rows can not be brought to the target, for a reason that has no place in the log.
+// refuseRows is the error for a table whose rows cannot be brought to the target, for a reason that has no place in the log.
 func (c *crossing) refuseRows(ctx context.Context, why string) error {
-	return windowf("the source is followed without event triggers, and rows can not be brought to the target: %s; nearest exact point after: %s",
+	return windowf("the source is followed without event triggers, and rows cannot be brought to the target: %s; nearest exact point after: %s",
 		why, c.after(ctx, c.past.choice.Cut))
 }
 
@@ -295,5 +295,5 @@ func whyUnlisted(how string) string {
 	if how == format.UnlistedPending {
 		return "it was not published yet"
 	}
-	return "the role that keeps the publication may not publish it, or the server can not"
+	return "the role that keeps the publication may not publish it, or the server cannot"
 }

@@ -70,7 +70,7 @@ type Form struct {
 // Why a table is in no list.
 const (
 	UnlistedPending = "pending" // it is to be listed, and is not yet
-	UnlistedNever   = "never"   // the role that keeps the list may not, or the server can not publish it
+	UnlistedNever   = "never"   // the role that keeps the list may not, or the server cannot publish it
 )
 
 // Refiled says whether the rows are in another file, or may be, because the file of one of the forms is not known.

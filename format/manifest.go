@@ -48,7 +48,7 @@ type Envelope struct {
 	CatalogVersion bool `json:"catalog_version,omitempty"`
 	// Globals is a fingerprint of the roles, tablespaces and the like that the catalog has, 32 hex digits; empty: not taken.
 	Globals string `json:"globals,omitempty"`
-	// CopiedTables is the number of tables whose rows a version of the catalog holds, because the log can not bring them there
+	// CopiedTables is the number of tables whose rows a version of the catalog holds, because the log cannot bring them there
 	// from the snapshots before it: then it is a copy of these tables. 0: it holds the catalog alone.
 	CopiedTables int `json:"copied_tables,omitempty"`
 	// Objects is a fingerprint of the objects that the catalog has, 32 hex digits, comparable with Forms.Objects of the log; empty: not taken.

@@ -101,7 +101,7 @@ func (v Visibility) Includes(o Visibility) bool {
 		return true
 	}
 	later, _ := slices.BinarySearch(o.InProgress, v.Xmax)
-	return uint64(len(o.InProgress)-later) == o.Xmax-v.Xmax // all that v can not know of were running
+	return uint64(len(o.InProgress)-later) == o.Xmax-v.Xmax // all that v cannot know of were running
 }
 
 // IsZero reports whether v is no snapshot at all.

@@ -68,7 +68,7 @@ func CopyInMatching(ctx context.Context, conn *pgx.Conn, m Matching, r io.Reader
 }
 
 // giveWay is the statement that deletes rows with the key of a chosen row. It leaves alone what the condition chooses in the
-// table: rows that were loaded before, which can not have the same key.
+// table: rows that were loaded before, which cannot have the same key.
 func (m *Matching) giveWay(q quoter, key []string, chosen string) string {
 	table := q.table(m.Schema, m.Table)
 	return "DELETE FROM ONLY " + table + " AS was WHERE (" + m.list(q, "was", key) + ") IN (SELECT " + m.list(q, m.Table, key) + chosen + ")" +

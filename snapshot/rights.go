@@ -53,7 +53,7 @@ func fewOf(names []catalog.Name) string {
 	return strings.Join(texts, ", ")
 }
 
-// Forbidden returns what of the user's tables and sequences the role of a session can not read; nil: nothing. Those of
+// Forbidden returns what of the user's tables and sequences the role of a session cannot read; nil: nothing. Those of
 // extensions are not looked at: a snapshot leaves out, and names, what of them may not be read.
 func Forbidden(ctx context.Context, q catalog.Querier) (*ForbiddenError, error) {
 	return forbidden(ctx, q, `c.relkind IN ('r', 'S') AND c.relpersistence <> 't' AND n.nspname !~ '^pg_'

@@ -52,7 +52,7 @@ func (r *run) tryLocks(ctx context.Context, do func(context.Context) error) (rel
 }
 
 // watchLook sees, until done, whose lock the look's session waits for. Nothing tells of such a wait but another session, which is the
-// lead's. Its queries are not interrupted by done, so that the session survives. That it can not look is no reason to end anything.
+// lead's. Its queries are not interrupted by done, so that the session survives. That it cannot look is no reason to end anything.
 func (r *run) watchLook(ctx context.Context, done <-chan struct{}) (relation uint32, name string) {
 	tick := time.NewTicker(pollInterval)
 	defer tick.Stop()
@@ -77,11 +77,11 @@ func (r *run) watchLook(ctx context.Context, done <-chan struct{}) (relation uin
 // awaitUnlocked returns when nobody holds or awaits a lock on a relation that keeps readers out. Of one that is not known it lets a
 // moment pass.
 func (r *run) awaitUnlocked(ctx context.Context, wait *wait, relation uint32, name string) error {
-	note := Note{Kind: NoteWaiting, Text: "an object is locked, and its definition or size can not be read"}
+	note := Note{Kind: NoteWaiting, Text: "an object is locked, and its definition or size cannot be read"}
 	if relation == 0 {
 		return wait.pause(ctx, r.o.Tracer, note)
 	}
-	note.Text = fmt.Sprintf("%s is locked, and its definition or size can not be read", name)
+	note.Text = fmt.Sprintf("%s is locked, and its definition or size cannot be read", name)
 	for {
 		var err error
 		if note.Backends, err = lockHolders(ctx, r.look, relation); err != nil || len(note.Backends) == 0 {

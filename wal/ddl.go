@@ -134,7 +134,7 @@ type DDLKept struct {
 // RefreshOnly reports whether the command only filled a materialized view: the catalog is as before.
 func (d DDL) RefreshOnly() bool { return d.Tag == "REFRESH MATERIALIZED VIEW" && !d.Incomplete }
 
-// changesCatalog reports whether a message of the DDL capture may say that the catalog is another. Whatever can not be read may.
+// changesCatalog reports whether a message of the DDL capture may say that the catalog is another. Whatever cannot be read may.
 func changesCatalog(content string) bool {
 	d, err := ParseDDL(content)
 	return err != nil || d.ChangesCatalog()

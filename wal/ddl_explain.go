@@ -40,7 +40,7 @@ type announcement struct {
 	anything, content, versions bool
 }
 
-// Add takes in a message with the prefix format.PrefixDDL of the transaction xid. One that can not be read may have
+// Add takes in a message with the prefix format.PrefixDDL of the transaction xid. One that cannot be read may have
 // touched anything.
 func (a *Announcements) Add(xid uint64, message string) {
 	d, err := ParseDDL(message)

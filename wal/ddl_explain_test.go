@@ -49,7 +49,7 @@ func TestAMessageExplainsOnlyWhatItsTransactionCanHaveDone(t *testing.T) {
 		{"it is pgrecall's own", 112, `{"tag":"ALTER TABLE","internal":true,"tables":[{"oid":7}]}`, whole, false},
 		{"it is incomplete", 112, `{"tag":"ALTER TABLE","incomplete":true,"error":"XX000"}`, whole, true},
 		{"it found nothing to alter", 112, `{"tag":"ALTER TABLE","incomplete":true}`, whole, false},
-		{"it can not be read", 112, `{`, whole, true},
+		{"it cannot be read", 112, `{`, whole, true},
 		{"a refreshed view", 112, `{"tag":"REFRESH MATERIALIZED VIEW","tables":[{"oid":7}]}`, whole, false},
 		{"a dropped table", 112, `{"tag":"DROP TABLE","dropped":[{"class":1259,"oid":7,"type":"table"}]}`, whole, true},
 		{"another that was dropped", 112, `{"tag":"DROP TABLE","dropped":[{"class":1259,"oid":9,"type":"table"}]}`, whole, false},

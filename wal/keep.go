@@ -76,7 +76,7 @@ func (s *setup) keepTable(ctx context.Context, k *Kept, t tableNeed) error {
 	return err
 }
 
-// list gives a table the identity it needs and puts it into the list, or takes it out if it can not be published, while
+// list gives a table the identity it needs and puts it into the list, or takes it out if it cannot be published, while
 // nobody else writes to it.
 func (s *setup) list(ctx context.Context, t tableNeed) error {
 	mode := "SHARE ROW EXCLUSIVE" // keeps off all who write, and none who read
@@ -112,14 +112,14 @@ func (s *setup) list(ctx context.Context, t tableNeed) error {
 	case !listed:
 		s.changed(StepSweep, t.listing())
 	case t.needed == needNone:
-		s.changed(StepSweep, Change{What: "take " + quote(t.schema, t.name) + " out of the publication, which can not publish it any more",
+		s.changed(StepSweep, Change{What: "take " + quote(t.schema, t.name) + " out of the publication, which cannot publish it any more",
 			SQL: "ALTER PUBLICATION pgrecall DROP TABLE ONLY " + quote(t.schema, t.name)})
 	}
 	return nil
 }
 
 // keyedTables returns the tables of the role that keeps the list which have a key for their identity and could have FULL: with a virtual
-// generated column a table can not (neededIdentity).
+// generated column a table cannot (neededIdentity).
 func keyedTables(ctx context.Context, conn *pgx.Conn) ([]tableNeed, error) {
 	rows, err := conn.Query(ctx, `
 		SELECT c.oid, n.nspname::text, c.relname::text, c.relreplident::text, '`+needFull+`', true

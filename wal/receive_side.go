@@ -116,7 +116,7 @@ func (s *side) close(ctx context.Context) {
 // moment is what the server says of itself at one instant.
 type moment struct {
 	insert      format.LSN // read before everything else
-	flush       format.LSN // likewise; what a crash can not take back
+	flush       format.LSN // likewise; what a crash cannot take back
 	nextXID     uint64     // 64 bits
 	publication format.Publication
 	unpublished string // what of the source's tables a publication that lists tables leaves out, for people

@@ -28,7 +28,7 @@ import (
 //     src/backend/replication/logical/reorderbuffer.c looks at those in memory). So the server is asked
 //     what became of each subtransaction.
 //   - A message has the top transaction's id, whichever subtransaction wrote it. One that may have been
-//     written by a subtransaction rolled back later can not be told from one that counts.
+//     written by a subtransaction rolled back later cannot be told from one that counts.
 //   - The origin is that of the first change, not that of the commit.
 //
 // In the first two cases the connection is made anew, and transactions are received whole until that one has come.

@@ -7,7 +7,7 @@ import (
 )
 
 // TestANewTableOfANewTypeIsAnnounced: both are made between two looks, the type by an earlier transaction, whose message
-// can not name the table.
+// cannot name the table.
 func TestANewTableOfANewTypeIsAnnounced(t *testing.T) {
 	var u unexplained
 	u.announced.Add(10, `{"tag":"CREATE TYPE","types":[{"oid":70,"schema":"public","name":"pair","type":"c"}]}`)

@@ -247,7 +247,7 @@ func serverPort(t *testing.T, s *session) string {
 func TestRefusalsAreCountedByWhatTheyHaveInCommon(t *testing.T) {
 	for text, want := range map[string]string{
 		"the target lies across a statement, and no version of the catalog was taken at the target, as where one statement follows the other: CREATE DOMAIN d AS text CHECK (VALUE <> ''); nearest exact point before: --before-xid 7": "no version of the catalog",
-		"the target lies across a statement that this version can not fold: ALTER TABLE on a.t1 in transaction 7: ALTER TABLE a.t1 ALTER b TYPE bigint (it rewrote table a.t1, and why); nearest exact point before: none":             "(it rewrote …, and why)",
+		"the target lies across a statement that this version cannot fold: ALTER TABLE on a.t1 in transaction 7: ALTER TABLE a.t1 ALTER b TYPE bigint (it rewrote table a.t1, and why); nearest exact point before: none":              "(it rewrote …, and why)",
 	} {
 		if got := (&refusedError{"restore", errors.New(text)}).reason(); got != want {
 			t.Errorf("%q is counted as %q", text, got)

@@ -81,7 +81,7 @@ func (m *migrator) ownTables(ctx context.Context) ([]ownTable, error) {
 	return tables, nil
 }
 
-// ask runs a query with the beginning of the names of the migrator's schemas. It is no migration: what it can not do ends the run.
+// ask runs a query with the beginning of the names of the migrator's schemas. It is no migration: what it cannot do ends the run.
 func (m *migrator) ask(ctx context.Context, query string) ([][]string, error) {
 	rows, err := m.s.rows(ctx, query, m.own)
 	if err != nil && !ordinary(err) {

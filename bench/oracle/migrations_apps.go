@@ -1,6 +1,6 @@
 package oracle
 
-// ofApps is a migration of the tables that the writers write. What the writers can not live with for long has an undo.
+// ofApps is a migration of the tables that the writers write. What the writers cannot live with for long has an undo.
 func (m *migrator) ofApps() migration {
 	d := m.dice
 	added := m.fresh("added")

@@ -147,7 +147,7 @@ func (m *migrator) changeAccess(ctx context.Context, t ownTable) (migration, err
 			" GRANT SELECT ON TABLES TO oracle_reader", " REVOKE SELECT ON TABLES FROM oracle_reader"))), nil
 }
 
-// outsideOf is a migration that can not be done in a transaction.
+// outsideOf is a migration that cannot be done in a transaction.
 func (m *migrator) outsideOf(table string) migration {
 	index := m.fresh("cix")
 	schema, _, _ := strings.Cut(table, ".")

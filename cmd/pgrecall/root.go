@@ -128,7 +128,7 @@ func refuseSenseless(flags *pflag.FlagSet) (err error) {
 		case empty && f.Name != "db":
 			err = usagef("--%s was given without a value; leave it out, or name one", f.Name)
 		case number && strings.HasPrefix(value, "-"):
-			err = usagef("--%s %s: it can not be negative", f.Name, value)
+			err = usagef("--%s %s: it cannot be negative", f.Name, value)
 		}
 	})
 	return err

@@ -17,7 +17,7 @@ func forPsql(sql string) (string, error) {
 	l := psqlScan{sql: sql}
 	for l.at < len(sql) {
 		if err := l.token(); err != nil {
-			return "", fmt.Errorf("it can not be written for psql: %w", err)
+			return "", fmt.Errorf("it cannot be written for psql: %w", err)
 		}
 	}
 	return l.out.String(), nil

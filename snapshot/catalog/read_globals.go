@@ -25,8 +25,8 @@ func ReadGlobals(ctx context.Context, q Querier) (*Globals, error) {
 	return r.c.Globals, r.readSharedLabels(ctx)
 }
 
-// readGlobals reads the globals. They are no part of the database: that they can not be read, because somebody revoked the right to, or
-// because another database of another encoding wrote a comment that this one can not show, must not keep its snapshot from being taken.
+// readGlobals reads the globals. They are no part of the database: that they cannot be read, because somebody revoked the right to, or
+// because another database of another encoding wrote a comment that this one cannot show, must not keep its snapshot from being taken.
 func (r *reader) readGlobals(ctx context.Context) error {
 	g := &Globals{ServerVersion: r.c.ServerVersion}
 	r.c.Globals = g

@@ -59,7 +59,7 @@ WHERE {user n} AND {held c} AND c.relpersistence <> 't' ORDER BY n.nspname, c.re
 
 // tableBytes is about what a table c with its TOAST table toast occupies. To measure it the server opens both and the
 // latter's index, which takes time and memory of the source with very many tables; VACUUM and ANALYZE have left the number
-// of blocks in pg_class. It is measured where they can not have seen most of the rows, unless somebody keeps readers out: a size is not
+// of blocks in pg_class. It is measured where they cannot have seen most of the rows, unless somebody keeps readers out: a size is not
 // worth waiting for.
 const tableBytes = `CASE WHEN c.relkind <> 'r' THEN 0
             WHEN c.oid <> ALL (ARRAY(SELECT l.relation FROM pg_locks l WHERE l.mode = 'AccessExclusiveLock' AND l.locktype = 'relation'))

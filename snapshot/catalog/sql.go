@@ -17,7 +17,7 @@ type SQLOptions struct {
 	Sections []Section
 	// Sequences are the values that Data sets, by the source's oid of a sequence; what is not in it stays at its start.
 	Sequences map[uint32]SequenceValue
-	// NotWritten are things that the script can not make; they stand in comments before it, with what it leaves out itself.
+	// NotWritten are things that the script cannot make; they stand in comments before it, with what it leaves out itself.
 	NotWritten []LeftOut
 }
 
@@ -55,7 +55,7 @@ SELECT pg_catalog.set_config('search_path', '', false);
 // Statements that hold passwords are written with them.
 //
 // What psql would take for more than SQL stays out of its way (see forPsql), and names stand in comments without
-// line ends or anything else that is not seen. A statement that can not be written so is an error, and the script is not
+// line ends or anything else that is not seen. A statement that cannot be written so is an error, and the script is not
 // complete.
 func (s Script) WriteSQL(w io.Writer, o SQLOptions) error {
 	b := &sqlWriter{Writer: bufio.NewWriter(w), objects: s.objects()}

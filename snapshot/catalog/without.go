@@ -11,7 +11,7 @@ import (
 // functions and their like go along, and of tables that stay the defaults, constraints, indexes, triggers, rules and policies.
 // All of it is told. The partitions of a table do not go with it; give them too.
 //
-// A table that can not be made without one of the objects, as its column is of such a type, is an error, but for foreign tables. The
+// A table that cannot be made without one of the objects, as its column is of such a type, is an error, but for foreign tables. The
 // catalog itself stays as it is, and shares what is the same with the new one.
 func (c *Catalog) Without(objects map[Ref]string) (*Catalog, []LeftOut, error) {
 	w := &reduction{c: c, gone: maps.Clone(objects), names: map[Ref]string{}}
@@ -80,7 +80,7 @@ func (w *reduction) follow() error {
 				continue
 			}
 			if t, ok := o.(*Table); ok && t.Kind != "f" { // a foreign table has no rows to lose
-				return fmt.Errorf("table %s.%s can not be made without %s (%s): leave it out too", t.Schema, t.Name, w.names[lost], w.gone[lost])
+				return fmt.Errorf("table %s.%s cannot be made without %s (%s): leave it out too", t.Schema, t.Name, w.names[lost], w.gone[lost])
 			}
 			why := "it needs " + w.names[lost]
 			if lost == o.ref() {
@@ -105,7 +105,7 @@ func (w *reduction) named(o *Operator) bool {
 	})
 }
 
-// needsOf are the needs that an object can not be made without.
+// needsOf are the needs that an object cannot be made without.
 func needsOf(o object) []Ref {
 	needs := o.head().Depends
 	switch o := o.(type) {

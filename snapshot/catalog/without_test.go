@@ -26,14 +26,14 @@ func withPartitions(c *catalog.Catalog, oid uint32) map[catalog.Ref]string {
 }
 
 // leavable are the objects that a test leaves out, by what is left out together: every table with its partitions, a twelfth of
-// the tables at a time, and of the other kinds every fourth object, in two goes. What can not be left out is counted only.
+// the tables at a time, and of the other kinds every fourth object, in two goes. What cannot be left out is counted only.
 func leavable(t *testing.T, c *catalog.Catalog) (groups map[string]map[catalog.Ref]string, refused int) {
 	t.Helper()
 	groups = map[string]map[catalog.Ref]string{}
 	add := func(group, what string, gone map[catalog.Ref]string) {
 		_, told, err := c.Without(gone)
 		switch {
-		case err != nil && strings.Contains(err.Error(), "can not be made without"):
+		case err != nil && strings.Contains(err.Error(), "cannot be made without"):
 			refused++
 			return
 		case err != nil:

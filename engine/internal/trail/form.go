@@ -113,7 +113,7 @@ func (f *form) same(o *form) bool {
 	return slices.EqualFunc(f.columns, o.columns, func(a, b column) bool { return a.same(&b) })
 }
 
-// unlike says why rows of the form before can not become rows of this one; empty: they can.
+// unlike says why rows of the form before cannot become rows of this one; empty: they can.
 func (f *form) unlike(before *form) string {
 	for i := range f.columns {
 		c := &f.columns[i]

@@ -293,7 +293,7 @@ func TestRowsFollowedThroughAnyStatementsAreThoseOfTheTable(t *testing.T) {
 	}
 }
 
-// follow brings the base through the log as a restore does, and returns the rows, or why it can not.
+// follow brings the base through the log as a restore does, and returns the rows, or why it cannot.
 func follow(t *rapid.T, dir string, m *model, followed *trail.Trail, base []string, columns []catalog.Column, copied []format.Column) (out []string, refused string) {
 	for _, x := range m.log {
 		var counts []trail.Count

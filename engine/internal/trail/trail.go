@@ -7,7 +7,7 @@
 // table; from one stretch to the next rows are brought by a merge.Reshape: columns that were dropped go, columns that
 // were added hold what the server says rows written before hold (pg_attribute.attmissingval).
 //
-// What can not be told is a [Conflict], and nothing is guessed. All here is a pure function of what goes in.
+// What cannot be told is a [Conflict], and nothing is guessed. All here is a pure function of what goes in.
 package trail
 
 import (
@@ -23,7 +23,7 @@ import (
 	"github.com/pgrecall/pgrecall/wal/fold"
 )
 
-// Conflict is why the changes of a table can not be brought to the target.
+// Conflict is why the changes of a table cannot be brought to the target.
 type Conflict struct {
 	// Txn is the transaction at which it shows.
 	Txn  format.Transaction
@@ -110,7 +110,7 @@ func (t *Trail) Transaction(txn format.Transaction, said []*wal.DDLTable, counts
 	for i := range all {
 		for k := range all {
 			if all[i].around(&all[k]) {
-				return conflict("a transaction changed its form and changed it back, and wrote to it all the while, so that its changes can not be told apart")
+				return conflict("a transaction changed its form and changed it back, and wrote to it all the while, so that its changes cannot be told apart")
 			}
 		}
 		t.add(all[i], counts[i].Records)
@@ -288,7 +288,7 @@ func (t *Trail) sameMissing(columns []catalog.Column) string {
 		if c.Missing != "" {
 			value, err := wal.MissingValue(c.Missing)
 			if err != nil {
-				return fmt.Sprintf("what rows from before hold in column %q can not be read: %v", c.Name, err)
+				return fmt.Sprintf("what rows from before hold in column %q cannot be read: %v", c.Name, err)
 			}
 			want = format.AppendField([]byte{}, value)
 		}
@@ -413,7 +413,7 @@ func (r *Reader) Place(l *format.Layout, end format.LSN) (stage int, left []bool
 			r.at++
 		}
 		if r.at == len(r.trail.stretches) {
-			return 0, nil, fmt.Errorf("table %s: a transaction changed its form and changed it back, and wrote to it all the while: its changes can not be told apart", r.trail.name)
+			return 0, nil, fmt.Errorf("table %s: a transaction changed its form and changed it back, and wrote to it all the while: its changes cannot be told apart", r.trail.name)
 		}
 	}
 	return r.lead + r.at, r.fields.left, nil

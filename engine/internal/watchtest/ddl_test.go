@@ -51,7 +51,7 @@ func of(contents, schema string) string {
 func TestTablesAcrossDDLAreExactOrRefused(t *testing.T) {
 	cases := []struct {
 		name, ddl string
-		// table: the rows of a table can not be brought across it, and begin anew with a copy.
+		// table: the rows of a table cannot be brought across it, and begin anew with a copy.
 		table bool
 	}{
 		{"column added", "ALTER TABLE a ADD c int DEFAULT 7", true},
