@@ -146,8 +146,10 @@ func explainedTests() map[string]string {
 		"create_index":     "a snapshot that is open elsewhere while it vacuums, as one in which the catalog is read, changes its plans",
 		"event_trigger":    "lists all event triggers; one of its own that fires ALWAYS sees tables get a replica identity",
 		"opr_sanity":       "lists functions that are SECURITY DEFINER and were made since initdb",
+		"plpgsql":          "numbers its unnamed portals, of which loops in the event triggers open some",
 		"publication":      "lists all publications; UPDATE of a published table without replica identity does not fail",
 		"replica_identity": "REPLICA IDENTITY NOTHING of a published table, whose UPDATE would fail, gives way to its key",
+		"rules":            "prints an oid and a transaction's id, where 15's is run on later majors",
 	}
 }
 
