@@ -50,3 +50,20 @@ func TestEveryKindOfIdentityFollowsItsRows(t *testing.T) {
 	}
 	sameDatabase(t, contents(t, db), to)
 }
+
+// TestAnIdentityOfNothingComesBack: where there is a key, init gives it as the identity, so that UPDATE does not fail.
+func TestAnIdentityOfNothingComesBack(t *testing.T) {
+	place, db := protect(t, "CREATE TABLE quiet (id int PRIMARY KEY)", "ALTER TABLE quiet REPLICA IDENTITY NOTHING")
+	identity := "SELECT relreplident FROM pg_class WHERE relname = 'quiet'"
+	if got := value(t, db, identity); got != "d" {
+		t.Fatalf("on the source: %s", got)
+	}
+	take(t, place, db)
+	target := newDatabase(t)
+	if _, err := Restore(t.Context(), RestoreOptions{Place: place, To: target}); err != nil {
+		t.Fatal(err)
+	}
+	if got := value(t, target, identity); got != "n" {
+		t.Errorf("restored: %s, want n", got)
+	}
+}

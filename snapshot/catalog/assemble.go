@@ -159,7 +159,8 @@ func (t *Table) settleIdentity(recorded map[uint32]string) {
 		return
 	}
 	t.ReplicaIdentity = t.LiveIdentity
-	if original, ok := recorded[t.OID]; ok && t.LiveIdentity == "f" {
+	// What was given is FULL, or DEFAULT in the place of NOTHING (keep_identity, package wal).
+	if original, ok := recorded[t.OID]; ok && (t.LiveIdentity == "f" || t.LiveIdentity == "d" && original == "n") {
 		t.ReplicaIdentity = original
 	}
 	if t.LiveIdentity == "n" {
