@@ -54,7 +54,9 @@ func (r *restore) choose(ctx context.Context) (err error) {
 		return usagef("%w", err)
 	}
 	question := crossing{past: r.past, catalog: r.catalog, wanted: map[uint32]*format.TableData{}, named: r.script.Tables,
-		whole: options.Tables == nil, patterns: r.o.Tables, reaches: r.reaches, lenient: r.o.CatalogOfSnapshot, empty: r.rowless, rowless: r.o.Scope == RestoreSchemaOnly}
+		whole:    options.Tables == nil,
+		patterns: slices.Concat(r.o.Tables, sortedKeys(r.o.Rename)), reaches: r.reaches, lenient: r.o.CatalogOfSnapshot,
+		empty: r.rowless, rowless: r.o.Scope == RestoreSchemaOnly}
 	if r.proving {
 		question.reaches = nil
 	}

@@ -101,6 +101,14 @@ func TestOneTableAmidStatementsOnOthersIsExact(t *testing.T) {
 			t.Errorf("the plan does not tell what is not included: %q", said)
 		}
 	}
+	// A name that --rename gives chooses as a pattern does: it may be another's at the target.
+	pgtest.Exec(t, db, "CREATE SCHEMA other; CREATE TABLE other.users (id int PRIMARY KEY)")
+	target.LSN = enginetest.MomentOf(t, db, "another of the name").LSN
+	pgtest.Exec(t, db, "CREATE TABLE last (a int)")
+	enginetest.Drain(t, place, db)
+	o := engine.RestoreOptions{Place: place, To: pgtest.NewDatabase(t, server), Target: target, Rename: map[string]string{"users": "then"}}
+	_, err := engine.Restore(t.Context(), o)
+	pgtest.ErrorContains(t, err, "asked for")
 }
 
 // windowOf restores a snapshot's own instant.
